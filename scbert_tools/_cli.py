@@ -1,0 +1,200 @@
+"""The command line: ``scbert-tools demo``, ``scbert-tools annotate`` and ``scbert-tools models``."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from anndata import AnnData
+
+app = typer.Typer(
+    name="scbert-tools",
+    help="Name the cell types of a single-cell data set.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+READ_ERRORS = (KeyError, OSError, TypeError, ValueError)
+
+Model = Annotated[str, typer.Option(help="A shipped model's name, or the folder of a model of your own.")]
+KeyAdded = Annotated[str, typer.Option(help="Prefix of every field written.")]
+
+
+@app.command()
+def demo(
+    *,
+    output: Annotated[Path, typer.Option(help="Folder for the annotated cells and the figure.")] = Path("scbert_demo"),
+) -> None:
+    """Annotate 700 real blood cells that scanpy ships, and compare with their authors' labels."""
+    from ._demo import ABOUT_CELLS, ABOUT_LABELS, AUTHORS_KEY, compare_labels, load_cells
+
+    with one_line_errors():
+        from . import tl
+
+        output.mkdir(parents=True, exist_ok=True)
+        console, adata = Console(), load_cells()
+        console.print(ABOUT_CELLS, style="dim")
+        start = time.perf_counter()
+        tl.annotate(adata)
+        seconds = time.perf_counter() - start
+        console.print(agreement_table(compare_labels(adata.obs["scbert_label"], adata.obs[AUTHORS_KEY])))
+        console.print(ABOUT_LABELS, style="dim")
+        cells, figure = output / "pbmc68k_annotated.h5ad", output / "pbmc68k_annotated.png"
+        write_whole(adata, cells)
+        draw_umap(adata, figure, keys=[AUTHORS_KEY, "scbert_label", "scbert_confidence"])
+        console.print(f"{adata.n_obs} cells annotated in {seconds:.1f} s. Written: {cells}, {figure}", soft_wrap=True)
+
+
+@app.command()
+def annotate(
+    *,
+    cells: Annotated[Path, typer.Argument(metavar="IN.h5ad", help="Cells to annotate: .h5ad, .h5seurat or .rds.")],
+    output: Annotated[Path, typer.Argument(metavar="OUT.h5ad", help="File to write.")],
+    model: Model = "pbmc",
+    key_added: KeyAdded = "scbert",
+    layer: Annotated[str | None, typer.Option(help="Layer to read; by default the usable one is found.")] = None,
+    refine: Annotated[str | None, typer.Option(help='"neighbors", or a column of obs with clusters.')] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the output file if there is one.")] = False,
+) -> None:
+    """Annotate the cells of one file and write them, with labels and confidence, to another."""
+    with one_line_errors():
+        check_paths(cells, output, force=force)
+        from . import tl
+
+        adata = read_cells(cells)
+        tl.annotate(adata, model=model, refine=refine, key_added=key_added, layer=layer)
+        write_whole(adata, output)
+        console = Console()
+        console.print(label_table(adata.obs[f"{key_added}_label"], adata.obs[f"{key_added}_confidence"]))
+        console.print(f"{adata.n_obs} cells annotated. Written: {output}", soft_wrap=True)
+
+
+@app.command()
+def models() -> None:
+    """List the models that can be named with --model."""
+    with one_line_errors():
+        import pandas as pd
+
+        from . import models as shipped
+
+        Console().print(frame_table(pd.DataFrame(shipped.available())))
+
+
+@app.callback(invoke_without_command=True)
+def main(
+    *,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and stop.")] = False,
+) -> None:
+    """Name the cell types of a single-cell data set."""
+    if version:
+        from . import __version__
+
+        typer.echo(f"scbert-tools {__version__}")
+        raise typer.Exit
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """Turn an error that a user can act on into one line and exit code 2."""
+    try:
+        yield
+    except (ImportError, RuntimeError, *READ_ERRORS) as error:
+        text = error.args[0] if isinstance(error, KeyError) and error.args else error
+        typer.echo("error: " + " ".join(str(text).split()), err=True)
+        raise typer.Exit(2) from error
+
+
+def check_paths(cells: Path, output: Path, *, force: bool) -> None:
+    """Refuse, before any work, files that cannot be read or may not be written."""
+    if not cells.is_file():
+        msg = f"There is no file {cells}."
+        raise FileNotFoundError(msg)
+    if output.suffix != ".h5ad":
+        msg = f"The output must be an .h5ad file, got {output}."
+        raise ValueError(msg)
+    if not output.parent.is_dir():
+        msg = f"There is no folder {output.parent} to write {output.name} into."
+        raise FileNotFoundError(msg)
+    if output.exists() and not force:
+        msg = f"{output} exists already; pass --force to replace it."
+        raise FileExistsError(msg)
+
+
+def read_cells(path: Path) -> "AnnData":
+    """Read an .h5ad file as it is, or through the Seurat reader where that is not enough."""
+    import anndata
+
+    if path.suffix == ".h5ad":
+        try:
+            return anndata.read_h5ad(path)
+        except READ_ERRORS:
+            pass  # a converter's file: the reader below repairs what it knows and says what it cannot
+    from . import io
+
+    return io.read_seurat(path)
+
+
+def write_whole(adata: "AnnData", path: Path) -> None:
+    """Write the file under a temporary name and rename it, so that no half file is ever left."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        adata.write_h5ad(partial, compression="gzip", compression_opts=1)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def draw_umap(adata: "AnnData", path: Path, *, keys: list[str]) -> None:
+    """Save the cells' UMAP coloured by each of the columns."""
+    import matplotlib as mpl
+    import scanpy as sc
+
+    with mpl.rc_context({"backend": "agg", "figure.dpi": 100}):
+        figure = sc.pl.umap(adata, color=keys, ncols=1, frameon=False, size=40, show=False, return_fig=True)
+        figure.savefig(path, bbox_inches="tight")
+
+
+def agreement_table(agreement: "pd.DataFrame") -> Table:
+    """Show how our labels compare with the authors', as percentages."""
+    table = plain_table("authors' label", "cells", "same\nlineage", "same\nsubtype", "not\nassigned", "mostly called")
+    for label, row in agreement.iterrows():
+        shares = (f"{row[name]:.0%}" for name in ("lineage", "subtype", "unassigned"))
+        table.add_row(escape(str(label)), str(row["cells"]), *shares, escape(str(row["mostly"])))
+    return table
+
+
+def label_table(labels: "pd.Series[str]", confidence: "pd.Series[float]") -> Table:
+    """Show the cells and the mean confidence of every label, the most frequent first."""
+    table = plain_table("label", "cells", "share", "confidence")
+    for label, count in labels.value_counts().items():
+        if count:
+            mean = confidence[labels == label].mean()
+            table.add_row(escape(str(label)), str(count), f"{count / len(labels):.1%}", f"{mean:.2f}")
+    return table
+
+
+def frame_table(frame: "pd.DataFrame") -> Table:
+    """Show a data frame as it is."""
+    table = plain_table(*map(str, frame.columns), right=False)
+    for row in frame.itertuples(index=False):
+        table.add_row(*(escape(str(value)) for value in row))
+    return table
+
+
+def plain_table(first: str, *others: str, right: bool = True) -> Table:
+    """Make an empty table; the columns after the first hold numbers if ``right``."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column(first, no_wrap=True)
+    for name in others:
+        table.add_column(name, justify="right" if right else "left")
+    return table

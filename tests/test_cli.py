@@ -1,0 +1,174 @@
+"""The commands, with a stand-in for the model: what they read, write, print and refuse."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import anndata as ad
+import pandas as pd
+import pytest
+from typer.testing import CliRunner, Result
+
+import scbert_tools as sbt
+from scbert_tools import tl
+from scbert_tools._cli import app
+from scbert_tools._demo import AUTHORS, compare_labels
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
+    """Replace the model by one that finds monocytes only, and record how it was called."""
+    recorded: list[dict[str, object]] = []
+
+    def annotate(adata: ad.AnnData, *, key_added: str = "scbert", **options: object) -> None:
+        recorded.append(options)
+        adata.obs[f"{key_added}_label"] = pd.Categorical(["CD14 monocyte"] * adata.n_obs)
+        adata.obs[f"{key_added}_confidence"] = 0.75
+
+    monkeypatch.setattr(tl, "annotate", annotate, raising=False)
+    return recorded
+
+
+@pytest.fixture
+def cells(adata: ad.AnnData, tmp_path: Path) -> Path:
+    adata.write_h5ad(tmp_path / "in.h5ad")
+    return tmp_path / "in.h5ad"
+
+
+def test_annotate_writes_labels_and_shows_their_counts(calls: list[dict[str, object]], cells: Path) -> None:
+    output = cells.with_name("out.h5ad")
+    result = run("annotate", cells, output, "--key-added", "mine", "--refine", "neighbors")
+    assert result.exit_code == 0, result.output
+    assert calls == [{"model": "pbmc", "refine": "neighbors", "layer": None}]
+    assert set(ad.read_h5ad(output).obs["mine_label"]) == {"CD14 monocyte"}
+    assert all(text in result.output for text in ("CD14 monocyte", "30", "100.0%", "0.75"))
+    assert sorted(path.name for path in cells.parent.iterdir()) == ["in.h5ad", "out.h5ad"]
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "message"),
+    [
+        ("absent.h5ad", "out.h5ad", r"There is no file .*absent\.h5ad"),
+        ("in.h5ad", "out.csv", r"must be an \.h5ad file, got .*out\.csv"),
+        ("in.h5ad", "nowhere/out.h5ad", "There is no folder .*nowhere"),
+        ("in.h5ad", "in.h5ad", "exists already; pass --force"),
+    ],
+)
+def test_impossible_paths_are_refused_before_any_work(
+    source: str, target: str, message: str, calls: list[dict[str, object]], cells: Path
+) -> None:
+    result = run("annotate", cells.parent / source, cells.parent / target)
+    assert result.exit_code == 2
+    assert re.match(f"error: .*{message}", result.stderr)
+    assert not calls
+
+
+def test_force_replaces_the_file(calls: list[dict[str, object]], cells: Path) -> None:
+    result = run("annotate", cells, cells, "--force")
+    assert result.exit_code == 0, result.output
+    assert "scbert_label" in ad.read_h5ad(cells).obs
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (ValueError("X holds\n  negative values."), "error: X holds negative values.\n"),
+        (KeyError("No layer 'x'."), "error: No layer 'x'.\n"),
+        (ImportError("This needs `rds2py`."), "error: This needs `rds2py`.\n"),
+    ],
+    ids=["ValueError", "KeyError", "ImportError"],
+)
+def test_error_is_one_line_and_leaves_no_file(
+    error: Exception, line: str, cells: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def annotate(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(tl, "annotate", annotate, raising=False)
+    result = run("annotate", cells, cells.with_name("out.h5ad"))
+    assert (result.exit_code, result.stderr) == (2, line)
+    assert [path.name for path in cells.parent.iterdir()] == ["in.h5ad"]
+
+
+@pytest.mark.parametrize("name", ["broken.h5ad", "cells.rds", "cells.h5seurat"])
+def test_other_files_go_through_the_seurat_reader(
+    name: str, adata: ad.AnnData, calls: list[dict[str, object]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / name).write_bytes(b"no AnnData")
+    monkeypatch.setattr("scbert_tools.io.read_seurat", lambda path: adata, raising=False)
+    result = run("annotate", tmp_path / name, tmp_path / "out.h5ad")
+    assert result.exit_code == 0, result.output
+    assert len(calls) == 1
+
+
+def test_failed_writing_leaves_the_old_file(
+    calls: list[dict[str, object]], cells: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write_h5ad(self: ad.AnnData, path: Path, **_: object) -> None:
+        Path(path).write_bytes(b"half")
+        msg = "disk full"
+        raise OSError(msg)
+
+    before = cells.read_bytes()
+    monkeypatch.setattr(ad.AnnData, "write_h5ad", write_h5ad)
+    assert run("annotate", cells, cells, "--force").exit_code == 2
+    assert cells.read_bytes() == before
+    assert [path.name for path in cells.parent.iterdir()] == ["in.h5ad"]
+
+
+def test_demo_compares_with_the_authors_and_writes_cells_and_figure(
+    calls: list[dict[str, object]], tmp_path: Path
+) -> None:
+    result = run("demo", "--output", tmp_path / "new" / "folder")
+    assert result.exit_code == 0, result.output
+    assert all(label in result.output for label in [*AUTHORS, "all cells", "correlates"])
+    written = {path.name: path.stat().st_size for path in (tmp_path / "new" / "folder").iterdir()}
+    assert set(written) == {"pbmc68k_annotated.h5ad", "pbmc68k_annotated.png"}
+    assert written["pbmc68k_annotated.png"] > 20_000
+
+
+def test_authors_table_names_every_label_of_the_cells(pbmc68k: ad.AnnData) -> None:
+    assert set(AUTHORS) == set(pbmc68k.obs["bulk_labels"].cat.categories)
+
+
+@pytest.mark.parametrize(
+    ("ours", "authors", "lineage", "subtype"),
+    [
+        ("naive CD4 T", "CD4+/CD45RA+/CD25- Naive T", 1, 1),
+        ("CD8 T", "CD8+ Cytotoxic T", 1, 0),
+        ("T cell", "CD4+/CD25 T Reg", 1, 0),
+        ("pDC", "Dendritic", 1, 1),
+        ("CD16 monocyte", "CD14+ Monocyte", 1, 0),
+        ("CD16 monocyte", "Dendritic", 0, 0),
+        ("erythroid", "CD34+", 0, 0),
+        ("unassigned", "CD19+ B", 0, 0),
+    ],
+)
+def test_agreement_is_counted_by_lineage_and_by_subtype(ours: str, authors: str, lineage: int, subtype: int) -> None:
+    row = compare_labels(pd.Series([ours]), pd.Series([authors])).loc["all cells"]
+    assert (row["lineage"], row["subtype"], row["mostly"]) == (lineage, subtype, ours)
+    assert row["unassigned"] == (ours == "unassigned")
+
+
+def test_models_are_listed() -> None:
+    result = run("models")
+    assert result.exit_code == 0, result.output
+    assert "pbmc" in result.output
+
+
+def test_version_is_shown() -> None:
+    assert run("--version").output == f"scbert-tools {sbt.__version__}\n"
+
+
+@pytest.mark.parametrize("command", [[], ["demo"], ["annotate"], ["models"]], ids=["all", "demo", "annotate", "models"])
+def test_help_comes_without_heavy_imports(command: list[str]) -> None:
+    code = (
+        "import sys; from scbert_tools._cli import app; app(sys.argv[1:], standalone_mode=False);"
+        "sys.exit(bool({'torch', 'scanpy', 'anndata', 'pandas'} & set(sys.modules)))"
+    )
+    subprocess.run([sys.executable, "-c", code, *command, "--help"], check=True, capture_output=True)
