@@ -75,7 +75,7 @@ def match_genes(found: Sequence[str], vocabulary: Vocabulary) -> GeneMatch:
     return GeneMatch(target=target, n_model_genes=len(vocabulary), summed=_repeated(found, target))
 
 
-def align_columns(x: Any, match: GeneMatch) -> sparse.csr_matrix:  # noqa: ANN401
+def align_columns(x: Any, match: GeneMatch) -> sparse.csr_matrix:
     """Return the matrix in model order: repeated genes added, absent genes zero.
 
     Parameters
@@ -109,4 +109,4 @@ def _repeated(found: Sequence[str], target: NDArray[np.int64]) -> tuple[str, ...
     """Return the names of the second and later columns of each model gene."""
     used = np.flatnonzero(target >= 0)
     first = np.unique(target[used], return_index=True)[1]
-    return tuple(str(found[column]) for column in np.delete(used, first))
+    return tuple(str(found[column]) for column in np.delete(used, first).tolist())
