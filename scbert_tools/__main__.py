@@ -2,4 +2,5 @@
 
 from ._cli import app
 
-app(prog_name="scbert-tools")
+if __name__ == "__main__":
+    app(prog_name="scbert-tools")

@@ -49,9 +49,10 @@ def demo(
         seconds = time.perf_counter() - start
         console.print(agreement_table(compare_labels(adata.obs["scbert_label"], adata.obs[AUTHORS_KEY])))
         console.print(ABOUT_LABELS, style="dim")
+        titles = {AUTHORS_KEY: "authors", "scbert_label": "scbert_tools", "scbert_confidence": "confidence"}
         cells, figure = output / "pbmc68k_annotated.h5ad", output / "pbmc68k_annotated.png"
         write_whole(adata, cells)
-        draw_umap(adata, figure, keys=[AUTHORS_KEY, "scbert_label", "scbert_confidence"])
+        draw_umap(adata, figure, titles=titles)
         console.print(f"{adata.n_obs} cells annotated in {seconds:.1f} s. Written: {cells}, {figure}", soft_wrap=True)
 
 
@@ -154,14 +155,15 @@ def write_whole(adata: "AnnData", path: Path) -> None:
         partial.unlink(missing_ok=True)
 
 
-def draw_umap(adata: "AnnData", path: Path, *, keys: list[str]) -> None:
-    """Save the cells' UMAP coloured by each of the columns."""
+def draw_umap(adata: "AnnData", path: Path, *, titles: dict[str, str]) -> None:
+    """Save the cells' UMAP, coloured by each of the columns that have a title."""
     import matplotlib as mpl
     import scanpy as sc
 
-    with mpl.rc_context({"backend": "agg", "figure.dpi": 100}):
-        figure = sc.pl.umap(adata, color=keys, ncols=1, frameon=False, size=40, show=False, return_fig=True)
-        figure.savefig(path, bbox_inches="tight")
+    look = {"ncols": len(titles), "wspace": 0.75, "frameon": False, "size": 40, "legend_fontsize": 9}
+    with mpl.rc_context({"backend": "agg", "figure.figsize": (4, 4)}):
+        figure = sc.pl.umap(adata, color=list(titles), title=list(titles.values()), return_fig=True, **look)
+        figure.savefig(path, bbox_inches="tight", dpi=120)
 
 
 def agreement_table(agreement: "pd.DataFrame") -> Table:

@@ -136,6 +136,14 @@ def test_authors_table_names_every_label_of_the_cells(pbmc68k: ad.AnnData) -> No
     assert set(AUTHORS) == set(pbmc68k.obs["bulk_labels"].cat.categories)
 
 
+def test_what_is_said_about_the_labels_is_so(pbmc68k: ad.AnnData) -> None:
+    expressed = pd.DataFrame({gene: pbmc68k.raw[:, gene].X.toarray().ravel() > 0 for gene in ("FCGR3A", "FCER1A")})
+    called = pbmc68k.obs["bulk_labels"].to_numpy()
+    assert round(expressed[called == "CD14+ Monocyte"]["FCGR3A"].mean(), 2) == 0.96
+    dendritic = expressed[called == "Dendritic"]
+    assert round((dendritic["FCGR3A"] & ~dendritic["FCER1A"]).mean(), 2) == 0.20
+
+
 @pytest.mark.parametrize(
     ("ours", "authors", "lineage", "subtype"),
     [
