@@ -7,6 +7,8 @@ from dataclasses import dataclass
 HARMONY_BASIS = "X_pca_harmony"
 LIGER_BASIS = "X_liger"
 LIGER_SHARED = "liger_shared"
+LIGER_BATCH = "liger_batch"
+LIGER = "liger"
 EMBEDDING = "X_scbert"
 
 

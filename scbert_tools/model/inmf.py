@@ -21,6 +21,8 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
+from .least_squares import SWEEPS, TINY, solve_nonnegative
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -28,16 +30,15 @@ if TYPE_CHECKING:
     from scipy import sparse
     from torch import Tensor
 
-SWEEPS = 5
-"""Passes over the factors while alternating; the warm start makes more of them a waste."""
 FINAL_SWEEPS = 50
 """Passes over the factors of the last loadings, enough to be exact in single precision."""
-TINY = 1e-12
 
 
 @dataclass(frozen=True, kw_only=True)
 class Factorization:
     """Factors of several batches of cells, as NumPy arrays of float32.
+
+    Every factor has length 1 on average over the batches, so loadings compare between factors.
 
     Parameters
     ----------
@@ -130,42 +131,8 @@ def factorize(
             break
     for batch, matrix in zip(batches, matrices, strict=True):
         _load(batch, shared, np.arange(matrix.shape[0]), lambda_, n_sweeps=FINAL_SWEEPS)
-    return Factorization(
-        shared=shared.numpy(),
-        specific=torch.stack([batch.specific for batch in batches]).numpy(),
-        loadings=tuple(batch.loadings.T.contiguous().numpy() for batch in batches),
-        objective=(*objective, _objective(shared, batches, lambda_)),
-        converged=converged,
-    )
-
-
-def solve_nonnegative(gram: Tensor, target: Tensor, solution: Tensor, *, n_sweeps: int = SWEEPS) -> Tensor:
-    """Improve ``solution`` towards the non-negative minimum of ``tr(Sᵀ G S) / 2 - tr(Sᵀ T)``, in place.
-
-    Parameters
-    ----------
-    gram
-        G, symmetric and positive (factors, factors).
-    target
-        T (factors, columns).
-    solution
-        S, the non-negative start (factors, columns).
-    n_sweeps
-        Passes over the factors; each factor's row is solved exactly with the others fixed.
-
-    Examples
-    --------
-    >>> import torch
-    >>> gram, target = torch.tensor([[2.0, 1.0], [1.0, 2.0]]), torch.tensor([[4.0], [-1.0]])
-    >>> solve_nonnegative(gram, target, torch.zeros(2, 1)).flatten().tolist()
-    [2.0, 0.0]
-    """
-    diagonal = gram.diagonal().clamp(min=TINY)
-    for _ in range(n_sweeps):
-        for factor in range(len(gram)):
-            slope = target[factor] - gram[factor] @ solution
-            solution[factor].add_(slope, alpha=1 / float(diagonal[factor])).clamp_(min=0)
-    return solution
+    objective.append(_objective(shared, batches, lambda_))
+    return _result(shared, batches, objective=tuple(objective), converged=converged)
 
 
 def _check(matrices: Sequence[sparse.csr_matrix], n_factors: int) -> None:
@@ -252,6 +219,21 @@ def _misfit(batch: _Batch, shared: Tensor, lambda_: float) -> float:
     factors = shared.double() + specific
     gram = factors @ factors.T + lambda_ * (specific @ specific.T)
     return float(batch.norm - 2 * (batch.cross * factors).sum() + (batch.gram * gram).sum())
+
+
+def _result(
+    shared: Tensor, batches: Sequence[_Batch], *, objective: tuple[float, ...], converged: bool
+) -> Factorization:
+    """Bring every factor to length 1, the mean over batches, and the loadings to match."""
+    specific = torch.stack([batch.specific for batch in batches])
+    length = (shared + specific).norm(dim=2).mean(dim=0).clamp(min=TINY)  # (factors,)
+    return Factorization(
+        shared=(shared / length[:, None]).numpy(),
+        specific=(specific / length[:, None]).numpy(),
+        loadings=tuple((batch.loadings.T * length).contiguous().numpy() for batch in batches),
+        objective=objective,
+        converged=converged,
+    )
 
 
 def _has_settled(objective: Sequence[float], tolerance: float) -> bool:
