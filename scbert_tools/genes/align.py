@@ -9,12 +9,40 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
+from .names import AMBIGUOUS, UNKNOWN, NameReader, Sense, kind_of_names
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
+    from .names import Kind
     from .vocabulary import Vocabulary
+
+CHANGED = ("alias", "spelling")
+
+
+def _no_gene(reader: NameReader, name: str) -> Sense:
+    """Row numbers name no gene."""
+    del reader, name
+    return UNKNOWN
+
+
+_READ: dict[Kind, Callable[[NameReader, str], Sense]] = {
+    "symbol": NameReader.read,
+    "ensembl": NameReader.read,
+    "entrez": NameReader.read_entrez,
+    "mouse symbol": NameReader.read_mouse,
+    "mouse ensembl": NameReader.read_mouse,
+    "row number": _no_gene,
+}
+NAMED = {
+    "ensembl": "Ensembl ids",
+    "entrez": "Entrez ids",
+    "mouse symbol": "mouse symbols",
+    "mouse ensembl": "mouse Ensembl ids",
+    "row number": "row numbers, not genes",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,8 +52,8 @@ class GeneMatch:
     target: NDArray[np.int64]
     """Number of the model gene of each column, -1 where the column is not used; (columns,)."""
     n_model_genes: int
-    kind: str = "symbol"
-    """What the names are: ``"symbol"``, ``"ensembl"``, ``"entrez"``, ``"mouse symbol"`` or ``"mouse ensembl"``."""
+    kind: Kind = "symbol"
+    """What most of the names are."""
     renamed: tuple[tuple[str, str], ...] = ()
     """Pairs of the name in the file and the model gene it stands for, where the two differ."""
     ambiguous: tuple[str, ...] = ()
@@ -48,16 +76,22 @@ class GeneMatch:
         parts += [f"{len(self.renamed):,} renamed"] if self.renamed else []
         parts += [f"{len(self.ambiguous):,} ambiguous"] if self.ambiguous else []
         parts += [f"{len(self.summed):,} summed"] if self.summed else []
+        parts += [f"names are {NAMED[self.kind]}"] if self.kind in NAMED else []
         return "; ".join(parts)
 
 
 def match_genes(found: Sequence[str], vocabulary: Vocabulary) -> GeneMatch:
     """Find the model gene of every name.
 
+    Understood are symbols, previous symbols and aliases, Ensembl ids with or without version, Entrez ids, mouse
+    symbols and ids (by their human relatives), prefixes such as ``hg19_``, suffixes that made names unique, dots and
+    underscores for dashes, other capitals, and dates that were symbols. A name that may mean several genes is left
+    out, and so is an alias of a gene that has a column under its own name.
+
     Parameters
     ----------
     found
-        Names of the columns of a matrix, in any of the usual spellings.
+        Names of the columns of a matrix.
     vocabulary
         Genes of the model.
 
@@ -68,11 +102,23 @@ def match_genes(found: Sequence[str], vocabulary: Vocabulary) -> GeneMatch:
     Examples
     --------
     >>> from scbert_tools.genes import Vocabulary, match_genes
-    >>> print(match_genes(["CD3E", "MS4A1", "CD3E"], Vocabulary(("MS4A1", "NKG7", "CD3E"))))
-    2 of 3 model genes found; 1 summed
+    >>> print(match_genes(["CD3E", "MS4A1", "CD3E.1", "PD1"], Vocabulary(("MS4A1", "NKG7", "CD3E", "PDCD1"))))
+    2 of 4 model genes found; 1 renamed; 1 ambiguous; 1 summed
     """
-    target = vocabulary.positions(str(name) for name in found)
-    return GeneMatch(target=target, n_model_genes=len(vocabulary), summed=_repeated(found, target))
+    names = [str(name) for name in found]
+    kind = kind_of_names(names)
+    reader = NameReader(vocabulary, names)
+    senses = _shadowed([_READ[kind](reader, name) for name in names])
+    target = np.fromiter((sense.place for sense in senses), np.int64, len(senses))
+    changed = [(name, sense.place) for name, sense in zip(names, senses, strict=True) if sense.how in CHANGED]
+    return GeneMatch(
+        target=target,
+        n_model_genes=len(vocabulary),
+        kind=kind,
+        renamed=tuple((name, vocabulary.genes[place]) for name, place in changed),
+        ambiguous=tuple(name for name, sense in zip(names, senses, strict=True) if sense.how == "ambiguous"),
+        summed=_repeated(names, target),
+    )
 
 
 def align_columns(x: Any, match: GeneMatch) -> sparse.csr_matrix:
@@ -103,6 +149,12 @@ def align_columns(x: Any, match: GeneMatch) -> sparse.csr_matrix:
     aligned = sparse.csr_matrix(sparse.csr_matrix(x).astype(np.float32) @ selector)
     aligned.sort_indices()
     return aligned
+
+
+def _shadowed(senses: list[Sense]) -> list[Sense]:
+    """Leave out the alias of a gene that has a column under its own name."""
+    taken = {sense.place for sense in senses if sense.how == "same"}
+    return [AMBIGUOUS if sense.how == "alias" and sense.place in taken else sense for sense in senses]
 
 
 def _repeated(found: Sequence[str], target: NDArray[np.int64]) -> tuple[str, ...]:
