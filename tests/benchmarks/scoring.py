@@ -28,6 +28,8 @@ class Prediction:
     confidence: np.ndarray | None  # (cells,) probability of the label, where the method states one
     seconds_fit: float
     seconds_predict: float
+    options: str = ""
+    """Settings that the training data chose, for the record."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,49 @@
+"""From the name of a method to what trains and predicts, the same way for every benchmark."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from datasets import Labelled
+    from scoring import Prediction
+
+    Runner = Callable[[list[Labelled], Labelled, int], dict[str, Prediction]]
+
+
+def our_runner(method: str, *, target: str) -> Runner:
+    """Return our own method with the augmentation on or off."""
+    from ours import fit_predict
+
+    def run(train: list[Labelled], test: Labelled, seed: int) -> dict[str, Prediction]:
+        predicted = fit_predict(train, test, seed=seed, target=target, augment=method == "ours")
+        return predicted if isinstance(predicted, dict) else {method: predicted}
+
+    return run
+
+
+def peer_runner(method: str, *, target: str) -> Runner:
+    """Return a peer that is given the usable training cells and the bare test counts."""
+    from peers import PEERS
+    from references import references_of
+
+    def run(train: list[Labelled], test: Labelled, seed: int) -> dict[str, Prediction]:
+        return PEERS[method](references_of(train, target=target), test.counts, test.genes, seed=seed)
+
+    return run
+
+
+def runner(method: str, *, target: str) -> Runner:
+    """Return what trains and predicts by the name of a method."""
+    return our_runner(method, target=target) if method.startswith("ours") else peer_runner(method, target=target)
+
+
+def seeds_of(method: str, n_seeds: int) -> range:
+    """Return the seeds worth running: one where nothing is random."""
+    if method.startswith("ours"):
+        return range(n_seeds)
+    from peers import RANDOM
+
+    return range(n_seeds if method in RANDOM else 1)

@@ -1,0 +1,131 @@
+"""Fine labels inside one data set: folds of cells, or one donor held out at a time.
+
+Run ``python within.py --help`` from this folder.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
+
+import anndata as ad
+import numpy as np
+import typer
+from datasets import SHARED, Labelled
+from results import FOLDER, is_written, report, row_of, write_rows
+from runners import runner, seeds_of
+from scipy import sparse
+from scoring import Prediction, load_once, score, trainable_classes
+from sklearn.model_selection import StratifiedKFold
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from scoring import Score
+
+TABLE = FOLDER / "within.csv"
+WITHIN = ["baron", "pbmc3k", "zheng", "zheng_cd8_pair", "breast_til"]
+CD8_PAIR = ["cytotoxic CD8 T", "naive CD8 T"]
+N_FOLDS = 5
+FOLD_SEED = 0
+
+Fold = tuple[Labelled, list[Labelled]]
+
+
+def take(one: Labelled, rows: np.ndarray) -> Labelled:
+    """Return the cells ``rows``, an index or a mask."""
+    return replace(one, counts=one.counts[rows], label=one.label[rows])
+
+
+def load_baron() -> list[Labelled]:
+    """Read the pancreatic islets of Baron et al., one set for every donor."""
+    adata = ad.read_h5ad(SHARED / "data/labelled/baron_pancreas.h5ad")
+    counts = sparse.csr_matrix(adata.X).astype(np.float32)
+    label, donor = adata.obs["cell_type"].to_numpy(str), adata.obs["donor"].to_numpy(str)
+    genes = adata.var_names.to_numpy(str)
+    return [
+        Labelled(f"baron_{name}", name, counts[donor == name], genes, label[donor == name]) for name in np.unique(donor)
+    ]
+
+
+def counts_of_log2(x: sparse.csr_matrix) -> sparse.csr_matrix:
+    """Undo ``log2(factor * count + 1)``: the smallest value of a cell is one count."""
+    scaled = np.exp2(x.data.astype(np.float64)) - 1
+    one_count = np.repeat(np.minimum.reduceat(scaled, x.indptr[:-1]), np.diff(x.indptr))
+    counts = np.rint(scaled / one_count).astype(np.float32)
+    return sparse.csr_matrix((counts, x.indices, x.indptr), x.shape)
+
+
+def load_breast() -> Labelled:
+    """Read the immune cells of breast tumours, shipped as logarithms to base 2."""
+    adata = ad.read_h5ad(SHARED / "data/labelled/breast_til_spectra.h5ad")
+    counts, label = counts_of_log2(sparse.csr_matrix(adata.X)), adata.obs["cell_type"].to_numpy(str)
+    return Labelled("breast_til", "breast_til", counts, adata.var_names.to_numpy(str), label)
+
+
+def whole(name: str) -> Labelled:
+    """Read a set that is split into folds of cells."""
+    if name == "breast_til":
+        return load_breast()
+    one = load_once(name.removesuffix("_cd8_pair"))
+    return take(one, np.isin(one.label, CD8_PAIR)) if name.endswith("_cd8_pair") else one
+
+
+def folds(name: str) -> Iterator[Fold]:
+    """Yield test and training cells: donors of the pancreas, stratified folds of the others."""
+    if name == "baron":
+        donors = load_baron()
+        yield from ((one, [other for other in donors if other is not one]) for one in donors)
+        return
+    one = whole(name)
+    splitter = StratifiedKFold(N_FOLDS, shuffle=True, random_state=FOLD_SEED)
+    for fit, held in splitter.split(one.label, one.label):
+        yield take(one, held), [take(one, fit)]
+
+
+def pooled(parts: Sequence[tuple[Labelled, list[Labelled], Prediction]]) -> tuple[Score, Prediction]:
+    """Score all folds as one, on the cells whose class had enough training cells in their fold."""
+    asked = np.concatenate(
+        [np.isin(test.label, trainable_classes(np.concatenate([t.label for t in train]))) for test, train, _ in parts]
+    )
+    truth = np.concatenate([test.label for test, _, _ in parts])
+    every = [one for _, _, one in parts]
+    labels = np.concatenate([np.asarray(one.labels, str) for one in every])
+    stated = None if every[0].confidence is None else np.concatenate([one.confidence for one in every])
+    seconds = sum(one.seconds_fit for one in every), sum(one.seconds_predict for one in every)
+    options = " / ".join(sorted({one.options for one in every}))
+    result = score(truth[asked], labels[asked], None if stated is None else stated[asked])
+    return replace(result, n_left_out=int((~asked).sum())), Prediction(labels, stated, *seconds, options=options)
+
+
+def run_one(name: str, method: str, seed: int) -> None:
+    """Run a method on all folds of a set and add the scores to the table."""
+    predict = runner(method, target="label")
+    parts = [(test, train, predict(train, test, seed)) for test, train in folds(name)]
+    rows = []
+    for called in parts[0][2]:
+        result, prediction = pooled([(test, train, predicted[called]) for test, train, predicted in parts])
+        rows.append(row_of(name, called, seed, result, prediction))
+    write_rows(TABLE, rows)
+
+
+def main(
+    *,
+    method: Annotated[list[str] | None, typer.Option(help="A peer, `ours` or `ours_plain`; may be repeated.")] = None,
+    name: Annotated[list[str] | None, typer.Option("--set", help="A set; all of them by default.")] = None,
+    n_seeds: Annotated[int, typer.Option(help="Seeds of the methods that have randomness.")] = 3,
+    resume: Annotated[bool, typer.Option("--resume", help="Leave out what the table already holds.")] = False,
+    show: Annotated[bool, typer.Option("--report", help="Print the tables as markdown.")] = False,
+) -> None:
+    """Run methods, each on every set, and report."""
+    for one in name or WITHIN:
+        for called in method or []:
+            for seed in seeds_of(called, n_seeds):
+                if not (resume and is_written(TABLE, one, called, seed)):
+                    run_one(one, called, seed)
+    if show:
+        report(TABLE, sets=WITHIN)
+
+
+if __name__ == "__main__":
+    typer.run(main)
