@@ -14,6 +14,7 @@ again replaces what it gave before, so the sums never hold stale cells. Each par
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -73,6 +74,18 @@ class _Batch:
     norm: float  # |X|²
 
 
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Keep torch on one thread: the matrices are so small that threads wait for each other more than they work."""
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(n_threads)
+
+
+@_one_thread()
 def factorize(
     matrices: Sequence[sparse.csr_matrix],
     *,
@@ -196,16 +209,18 @@ def _improve(shared: Tensor, batches: Sequence[_Batch], rows: Sequence[NDArray[n
 
 def _load(batch: _Batch, shared: Tensor, rows: NDArray[np.int64], lambda_: float, *, n_sweeps: int = SWEEPS) -> None:
     """Update the loadings of some cells, and replace what these cells gave to the sums before."""
-    matrix = batch.matrix if rows.size == batch.matrix.shape[0] else batch.matrix[rows]
+    everything = rows.size == batch.matrix.shape[0]
+    where = slice(None) if everything else torch.from_numpy(rows)
+    matrix = batch.matrix if everything else batch.matrix[rows]
     factors = shared + batch.specific
     gram = factors @ factors.T + lambda_ * (batch.specific @ batch.specific.T)
     target = torch.from_numpy(np.ascontiguousarray((matrix @ factors.T.numpy()).T))
-    old = batch.loadings[:, rows]
+    old = batch.loadings[:, where]
     new = solve_nonnegative(gram, target, old.clone(), n_sweeps=n_sweeps)
 
-    batch.loadings[:, rows] = new
     batch.gram += new @ new.T - old @ old.T
     batch.cross += torch.from_numpy((matrix.T @ (new - old).T.numpy()).T)
+    batch.loadings[:, where] = new
 
 
 def _objective(shared: Tensor, batches: Sequence[_Batch], lambda_: float) -> float:
