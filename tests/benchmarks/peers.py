@@ -11,10 +11,8 @@ import numpy as np
 import pandas as pd
 from references import Task, common_genes, inner_folds, log_normalize, seen_genes, stack_counts, task_of
 from scoring import Prediction, score, trainable_classes
-from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
-from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 
 if TYPE_CHECKING:
@@ -29,7 +27,7 @@ if TYPE_CHECKING:
     Peer = Callable[..., dict[str, Prediction]]
 
 GENES = ["shared", "filled"]
-N_COPIES = 4
+N_COPIES = 3
 """Augmented cells for every training cell."""
 CHOSEN: dict[int, Options] = {}
 """Options found before, so that a second seed or a related method does not search again."""
@@ -53,20 +51,29 @@ def choose(method: Method, train: Sequence[Reference], genes: np.ndarray, option
     question = method.__name__, genes.tobytes(), *(one.counts.data.tobytes() for one in train)
     answer = hash(question)
     if answer not in CHOSEN:
-        CHOSEN[answer] = options[0] if len(options) == 1 else search(method, train, genes, options)
+        CHOSEN[answer] = search(method, train, genes, options)
     return CHOSEN[answer]
 
 
-def search(
-    method: Method, train: Sequence[Reference], genes: np.ndarray, options: list[Options], seed: int = 0
-) -> Options:
+def search(method: Method, train: Sequence[Reference], genes: np.ndarray, options: list[Options]) -> Options:
+    """Find the rule for genes with the first settings, then the settings with that rule."""
+    first = [
+        next(one for one in options if one["genes"] == rule) for rule in dict.fromkeys(one["genes"] for one in options)
+    ]
+    rule = best_of(method, train, genes, first)["genes"]
+    return best_of(method, train, genes, [one for one in options if one["genes"] == rule])
+
+
+def best_of(method: Method, train: Sequence[Reference], genes: np.ndarray, options: list[Options]) -> Options:
     """Try every option on every inner fold."""
+    if len(options) == 1:
+        return options[0]
     scores = []
-    for rest, held in inner_folds(train, seed=seed):
+    for rest, held in inner_folds(train, seed=0):
         common = np.intersect1d(held.genes, genes)
         held_counts = held.counts[:, pd.Index(held.genes).get_indexer(common)]
         tasks = {rule: task_of(rest, held_counts, common, rule=rule) for rule in {one["genes"] for one in options}}
-        predicted = [next(iter(method(tasks[one["genes"]], one, seed).values())).labels for one in options]
+        predicted = [next(iter(method(tasks[one["genes"]], one, 0).values())).labels for one in options]
         scores.append([inner_score(held.labels, labels, rest) for labels in predicted])
     return options[int(np.nanmean(scores, axis=0).argmax())]
 
@@ -89,17 +96,21 @@ def written(options: Options) -> str:
 
 
 def fit_and_predict(name: str, model: ClassifierMixin, task: Task, options: Options) -> dict[str, Prediction]:
-    """Fit a scikit-learn classifier and predict the test cells."""
+    """Fit a scikit-learn classifier on expression and predict the test cells."""
     start = time.perf_counter()
     model.fit(task.x, task.labels)
     fitted = time.perf_counter()
-    if hasattr(model, "predict_proba"):
-        proba = model.predict_proba(task.test)
-        labels, confidence = model.classes_[proba.argmax(axis=1)], proba.max(axis=1)
-    else:
-        labels, confidence = model.predict(task.test), None
+    labels, confidence = named(model, task.test)
     seconds = fitted - start, time.perf_counter() - fitted
     return {name: Prediction(labels, confidence, *seconds, options=written(options))}
+
+
+def named(model: ClassifierMixin, x: np.ndarray | sparse.csr_matrix) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return labels, and their probabilities where the model has them."""
+    if not hasattr(model, "predict_proba"):
+        return model.predict(x), None
+    proba = model.predict_proba(x)
+    return model.classes_[proba.argmax(axis=1)], proba.max(axis=1)
 
 
 def logistic_model(options: Options) -> LogisticRegression:
@@ -120,10 +131,13 @@ def svm(task: Task, options: Options, seed: int) -> dict[str, Prediction]:
 
 def knn(task: Task, options: Options, seed: int) -> dict[str, Prediction]:
     """Nearest training cells in the principal components of the training cells."""
-    components = min(50, min(task.x.shape) - 1)
-    pca = PCA(components, svd_solver="arpack", random_state=seed)
-    model = make_pipeline(pca, KNeighborsClassifier(options["k"]))
-    return fit_and_predict("knn", model, task, options)
+    start = time.perf_counter()
+    x, test = task.components
+    model = KNeighborsClassifier(options["k"]).fit(x, task.labels)
+    fitted = time.perf_counter()
+    labels, confidence = named(model, test)
+    seconds = fitted - start, time.perf_counter() - fitted
+    return {"knn": Prediction(labels, confidence, *seconds, options=written(options))}
 
 
 def majority(task: Task, options: Options, seed: int) -> dict[str, Prediction]:
@@ -200,7 +214,7 @@ def logistic_augmented(
     return fit_and_predict("logistic_augmented", logistic_model(chosen), larger, chosen)
 
 
-LOGISTIC_OPTIONS = grid(genes=GENES, class_weight=[None, "balanced"], C=[0.1, 1.0])
+LOGISTIC_OPTIONS = grid(genes=GENES, class_weight=["balanced", None], C=[1.0, 0.1])
 SINGLER_OPTIONS = [
     {"genes": genes, "marker_method": method, "num_de": n, "aggregate": aggregate, "blocked": blocked}
     for genes in GENES
@@ -212,7 +226,7 @@ SINGLER_OPTIONS = [
 
 PEERS: dict[str, Peer] = {
     "logistic": tuned(logistic, LOGISTIC_OPTIONS),
-    "svm": tuned(svm, grid(genes=GENES, class_weight=[None, "balanced"], C=[0.01, 1.0])),
+    "svm": tuned(svm, grid(genes=GENES, class_weight=["balanced", None], C=[1.0, 0.01])),
     "knn": tuned(knn, grid(genes=GENES, k=[5, 15, 30])),
     "majority": tuned(majority, grid(genes=GENES[:1])),
     "singler": tuned(singler, SINGLER_OPTIONS),

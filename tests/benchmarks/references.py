@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 from scoring import trainable_classes
+from sklearn.decomposition import PCA
 from sklearn.model_selection import StratifiedKFold
 
 if TYPE_CHECKING:
@@ -98,6 +100,12 @@ class Task:
     test: sparse.csr_matrix  # (test cells, genes), log-normalised
     genes: np.ndarray
     group: np.ndarray  # (training cells,) data set of every cell
+
+    @cached_property
+    def components(self) -> tuple[np.ndarray, np.ndarray]:
+        """Principal components of the training cells: their coordinates and those of the test cells."""
+        pca = PCA(min(50, min(self.x.shape) - 1), svd_solver="arpack", random_state=0)
+        return pca.fit_transform(self.x), pca.transform(self.test)
 
 
 def stack_counts(train: Sequence[Reference], genes: np.ndarray) -> sparse.csr_matrix:

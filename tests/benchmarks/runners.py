@@ -14,12 +14,17 @@ if TYPE_CHECKING:
 
 
 def our_runner(method: str, *, target: str) -> Runner:
-    """Return our own method with the augmentation on or off."""
+    """Return our own method, ``ours``, or without depth augmentation, ``ours_plain``.
+
+    ``ours.fit_predict`` returns one prediction, or several by name where one training can be read in
+    several ways: ``{"ours": ..., "ours_refined": ...}``.
+    """
     from ours import fit_predict
 
     def run(train: list[Labelled], test: Labelled, seed: int) -> dict[str, Prediction]:
         predicted = fit_predict(train, test, seed=seed, target=target, augment=method == "ours")
-        return predicted if isinstance(predicted, dict) else {method: predicted}
+        every = predicted if isinstance(predicted, dict) else {"ours": predicted}
+        return {name.replace("ours", method, 1): one for name, one in every.items()}
 
     return run
 
