@@ -10,6 +10,8 @@ LIGER_SHARED = "liger_shared"
 LIGER_BATCH = "liger_batch"
 LIGER = "liger"
 EMBEDDING = "X_scbert"
+IMPORT_REPORT = "seurat_import"
+GENE_REPORT = "scbert_genes"
 
 
 @dataclass(frozen=True)
