@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import anndata as ad
@@ -12,11 +11,12 @@ import pandas as pd
 from .._keys import IMPORT_REPORT
 from ..tokens.recover_counts import recover_counts
 from ..tokens.scale import Candidate, ExpressionScale, choose_matrix, detect_scale, to_linear
-from ._contents import Contents, Matrix
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy import sparse
+
+    from ._contents import Contents, Matrix
 
 LAYER_NAMES = {
     "log": "lognorm",
@@ -25,6 +25,7 @@ LAYER_NAMES = {
     "counts": "counts",
     "linear": "normalized",
 }
+RESERVED = {"_index": "index_in_file", "": "unnamed"}
 ORDER = ("counts", "X", "raw")
 
 
@@ -107,17 +108,19 @@ def writable(table: pd.DataFrame) -> pd.DataFrame:
     """Return the table with names and values that both HDF5 and zarr can hold."""
     table = table.copy()
     table.index = pd.Index(table.index.astype(str).to_numpy(), dtype=object)
-    names: dict[str, str] = {}
-    for name in map(str, table.columns):
-        plain = re.sub(r"/", "|", name)
-        names[name] = {"_index": "index_in_file", "": "unnamed"}.get(plain, plain)
-    table = table.set_axis(list(names.values()), axis=1).loc[:, lambda t: ~t.columns.duplicated()]
-    for name, column in table.items():
-        if column.dtype == object and not column.isna().all():
-            table[name] = pd.Categorical(column.where(column.isna(), column.astype(str)))
-        elif column.dtype == object:
-            table[name] = np.full(len(table), np.nan)
-    return table
+    plain = [str(name).replace("/", "|") for name in table.columns]
+    table.columns = pd.Index([RESERVED.get(name, name) for name in plain], dtype=object)
+    table = table.loc[:, ~table.columns.duplicated()]
+    return table.apply(_writable_column) if len(table.columns) else table
+
+
+def _writable_column(column: pd.Series) -> pd.Series:
+    """Return text as categories; a column without any value as missing numbers."""
+    if column.dtype != object:
+        return column
+    if column.isna().all():
+        return column.astype(float)
+    return column.where(column.isna(), column.astype(str)).astype("category")
 
 
 def _report(contents: Contents, chosen: str, scale: ExpressionScale, how: str) -> dict[str, object]:

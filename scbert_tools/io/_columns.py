@@ -65,7 +65,7 @@ def factor(codes: np.ndarray[Any, Any], levels: list[str], *, ordered: bool = Fa
         raise ValueError(msg)
     unique = list(dict.fromkeys(levels))
     renumbered = np.array([unique.index(level) for level in levels] + [-1], np.int64)[codes]
-    return pd.Series(pd.Categorical.from_codes(renumbered, unique, ordered=ordered))
+    return pd.Series(pd.Categorical.from_codes(renumbered, pd.Index(unique, dtype=object), ordered=ordered))
 
 
 def logical(values: np.ndarray[Any, Any]) -> pd.Series:

@@ -58,16 +58,16 @@ def vector(node: dict[str, Any]) -> pd.Series:
     classes = attributes.get("class", {}).get("data", [])
     if "levels" in attributes:
         codes = pd.Series(values, dtype=float).fillna(0).astype(int).to_numpy() - 1
-        levels = list(attributes["levels"]["data"])
+        levels = pd.Index(list(attributes["levels"]["data"]), dtype=object)
         return pd.Series(pd.Categorical.from_codes(codes, levels, ordered="ordered" in classes))
     if "Date" in classes:
         return pd.Series(pd.to_datetime(np.asarray(values, float), unit="D").strftime("%Y-%m-%d"), dtype=object)
     if node["type"] == "string":
         return pd.Series(list(values), dtype=object)
-    kinds = {"boolean": "boolean", "integer": "Int64"}
     series = pd.Series(np.asarray(values).tolist(), dtype=object)
-    whole = series.isna().any() and node["type"] in kinds
-    return series.astype(kinds[node["type"]]) if whole else pd.Series(np.asarray(values))
+    if series.isna().any() and node["type"] in ("boolean", "integer"):
+        return series.convert_dtypes() if series.notna().any() else series
+    return pd.Series(np.asarray(values))
 
 
 def _named(node: dict[str, Any]) -> dict[str, Any]:

@@ -55,9 +55,9 @@ def read_table(node: h5py.Group | h5py.Dataset, *, doubts: list[str]) -> pd.Data
 
 def _doubt_codes(table: pd.DataFrame, doubts: list[str], *, labelled: bool) -> None:
     """Name the columns of a Seurat object that look like factors without their labels."""
-    if labelled or not any(name.startswith("nCount_") for name in table):
+    if labelled or not any(str(name).startswith("nCount_") for name in table):
         return
-    codes = [name for name, column in table.items() if _like_codes(column)]
+    codes = [str(name) for name, column in table.items() if _like_codes(column)]
     if codes:
         doubts.append(f"{', '.join(codes)} hold whole numbers from 0: if they were factors, their labels are lost")
 

@@ -101,7 +101,7 @@ def test_factors_keep_their_levels_and_missing_values(read, name):
     for column in ("cell_type", "celltype_na", "grade"):
         true = EXPECTED[name]["obs"][column]
         assert adata.obs[column].isna().sum() == true["n_na"]
-        assert adata.obs[column].cat.categories.tolist() == [level for level in true["levels"]]
+        assert adata.obs[column].cat.categories.tolist() == true["levels"]
 
 
 @pytest.mark.parametrize("name", READABLE)
