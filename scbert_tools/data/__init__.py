@@ -1,0 +1,1 @@
+"""Cells to batches: references, augmentation, padding."""

@@ -1,0 +1,120 @@
+"""Labelled and unlabelled cells to learn from, and the batches of one training step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from ..tokens.levels import Levels, to_levels
+from .augment import Augmentation, Kin, augment
+from .batches import Batch, drop_tokens, pad
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from scipy import sparse
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Cells of one or more data sets, in the genes of one vocabulary.
+
+    Parameters
+    ----------
+    counts
+        (cells, vocabulary) counts, or values proportional to counts that were rounded.
+    label
+        (cells,) code of each cell's label.
+    dataset
+        (cells,) code of each cell's data set.
+    """
+
+    counts: sparse.csr_matrix
+    label: NDArray[np.int64]
+    dataset: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        sizes = {self.counts.shape[0], len(self.label), len(self.dataset)}
+        if len(sizes) > 1:
+            msg = f"`counts`, `label` and `dataset` must be of the same cells, got {sorted(sizes)} of them."
+            raise ValueError(msg)
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+    def take(self, cells: NDArray[np.int64]) -> Reference:
+        """Return only ``cells``."""
+        return Reference(self.counts[cells], self.label[cells], self.dataset[cells])
+
+    @cached_property
+    def group(self) -> NDArray[np.int64]:
+        """(cells,) code of label and data set together."""
+        pairs = np.stack([self.label, self.dataset])
+        return np.unique(pairs, axis=1, return_inverse=True)[1].reshape(-1)
+
+    @cached_property
+    def kin(self) -> Kin:
+        """Who may be summed with whom."""
+        return Kin(self.group)
+
+    @cached_property
+    def chance(self) -> NDArray[np.float64]:
+        """(cells,) chance to be drawn: a group is drawn with the square root of its size."""
+        weight = 1 / np.sqrt(self.kin.size[self.group])
+        return weight / weight.sum()
+
+
+@dataclass(frozen=True)
+class TrainBatch:
+    """One training step's cells and what is known of them.
+
+    Parameters
+    ----------
+    cells
+        Their tokens.
+    label
+        (cells,) codes of the labels.
+    """
+
+    cells: Batch
+    label: Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchMaker:
+    """Draws, augments and tokenises the batch of any step; a step's batch depends on its number and the seed only."""
+
+    reference: Reference
+    levels: Levels = field(default_factory=Levels)
+    strength: Augmentation | None = field(default_factory=Augmentation)
+    """Augmentation; ``None`` reads the cells as they are."""
+    batch_size: int = 128
+    token_limit: int = 400
+    """Expected number of tokens kept of a longer cell."""
+    token_dropout: float = 0.2
+    views: int = 1
+    """How often each cell is drawn and augmented anew within a batch; 2 for contrastive learning."""
+    seed: int = 0
+
+    def on(self, reference: Reference, *, seed: int) -> BatchMaker:
+        """Return the same maker for other cells and another seed."""
+        return replace(self, reference=reference, seed=seed)
+
+    def __call__(self, step: int) -> TrainBatch:
+        """Return the batch of ``step``."""
+        rng = np.random.default_rng([self.seed, step])
+        drawn = rng.choice(len(self.reference), self.batch_size // self.views, p=self.reference.chance)
+        cells = np.tile(drawn, self.views)
+        tokens = to_levels(self._seen(cells, rng), self.levels)
+        kept = drop_tokens(tokens, share=self.token_dropout, limit=self.token_limit, rng=rng)
+        return TrainBatch(pad(kept), torch.from_numpy(self.reference.label[cells]))
+
+    def _seen(self, cells: NDArray[np.int64], rng: np.random.Generator) -> sparse.csr_matrix:
+        """Return the counts of ``cells`` as this step sees them."""
+        if self.strength is None:
+            return self.reference.counts[cells]
+        return augment(self.reference.counts, cells, self.reference.kin, self.strength, rng)

@@ -1,0 +1,1 @@
+"""The network, its label tree, and the folder that holds a trained model."""

@@ -1,0 +1,214 @@
+"""A trained model: network, vocabulary, label tree and calibration, in one folder without pickle."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from ..genes.vocabulary import Vocabulary
+from ..tokens.levels import Levels
+from .config import ModelConfig
+from .labels import LabelTree
+from .network import CellTransformer, build_network
+
+if TYPE_CHECKING:
+    import os
+
+    from torch import Tensor
+
+FORMAT = 1
+"""Version of the folder layout; a reader refuses newer ones."""
+
+FILES = ("config.json", "classes.json", "vocabulary.txt", "model.safetensors")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibration:
+    """What turns logits into probabilities that mean what they say."""
+
+    temperature: float = 1.0
+    """Logits are divided by it; fitted on data sets the network never saw."""
+    threshold: float = 0.5
+    """A label is given when the calibrated probability of its node reaches this."""
+
+    def __post_init__(self) -> None:
+        if not self.temperature > 0:
+            msg = f"`temperature` must be above 0, got {self.temperature!r}."
+            raise ValueError(msg)
+        if not 0 < self.threshold <= 1:
+            msg = f"`threshold` must be above 0 and at most 1, got {self.threshold!r}."
+            raise ValueError(msg)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Annotator:
+    """Everything needed to name the cell types of new data.
+
+    Save and load it as a folder; a folder is a model for ``model=`` of every function.
+    """
+
+    network: CellTransformer
+    config: ModelConfig
+    vocabulary: Vocabulary
+    labels: LabelTree
+    levels: Levels = field(default_factory=Levels)
+    calibration: Calibration = field(default_factory=Calibration)
+    name: str = "unnamed"
+    card: str = ""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Leaves of the label tree, in the order of the network's outputs."""
+        return self.labels.leaves
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) over weights, sizes, classes and genes: equal fingerprints give equal answers."""
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self.network.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(tensor.detach().cpu().float().contiguous().numpy().tobytes())
+        digest.update(json.dumps([self._settings(), self.labels.to_json()], sort_keys=True).encode())
+        digest.update(self.vocabulary.fingerprint.encode())
+        return digest.hexdigest()
+
+    def _settings(self) -> dict[str, Any]:
+        """Return what stands in ``config.json`` besides name, format and fingerprint."""
+        return {
+            "model": self.config.to_json(),
+            "levels": asdict(self.levels),
+            "calibration": asdict(self.calibration),
+        }
+
+    def save(self, path: str | os.PathLike[str], *, half: bool = False) -> None:
+        """Write the model's folder: ``safetensors`` and JSON, complete or not at all.
+
+        Parameters
+        ----------
+        path
+            Folder to write; an older model there is replaced.
+        half
+            Store weights as 16-bit floats: half the size, and a fingerprint of its own.
+
+        Raises
+        ------
+        FileExistsError
+            If ``path`` is something else than a model's folder.
+
+        Examples
+        --------
+        >>> import scbert_tools as sbt
+        >>> sbt.models.load("pbmc").save("my_model")  # doctest: +SKIP
+        """
+        path = Path(path)
+        if path.exists() and not (path / "config.json").is_file():
+            msg = f"`path` {str(path)!r} exists and is not a model's folder; choose another name."
+            raise FileExistsError(msg)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as unfinished:
+            folder = Path(unfinished) / "model"
+            folder.mkdir()
+            self._write(folder, half=half)
+            if path.exists():
+                path.rename(Path(unfinished) / "old")
+            shutil.move(folder, path)
+
+    def _write(self, folder: Path, *, half: bool) -> None:
+        """Write the files of the model into an existing empty folder."""
+        if half:
+            for tensor in self.network.state_dict().values():
+                tensor.copy_(tensor.half().float())
+        tensors = {n: (t.half() if half else t).contiguous() for n, t in self.network.state_dict().items()}
+        save_file(tensors, folder / "model.safetensors")
+        header = {"format": FORMAT, "name": self.name, "fingerprint": self.fingerprint}
+        (folder / "config.json").write_text(json.dumps(header | self._settings(), indent=1) + "\n")
+        (folder / "classes.json").write_text(json.dumps(self.labels.to_json(), indent=1) + "\n")
+        self.vocabulary.write(folder / "vocabulary.txt")
+        (folder / "card.md").write_text(self.card)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Annotator:
+        """Read a model's folder and check that it is whole.
+
+        Parameters
+        ----------
+        path
+            Folder written by :meth:`save`.
+
+        Raises
+        ------
+        FileNotFoundError
+            If files are missing.
+        ValueError
+            If the folder is of a newer format, damaged, or its files do not belong together.
+
+        Examples
+        --------
+        >>> import scbert_tools as sbt
+        >>> sbt.Annotator.load("my_model").classes  # doctest: +SKIP
+        """
+        path = Path(path)
+        missing = [name for name in FILES if not (path / name).is_file()]
+        if missing:
+            msg = f"`path` {str(path)!r} is not a model's folder: {missing} missing. Give a folder made by `save`."
+            raise FileNotFoundError(msg)
+        header = _read_json(path / "config.json")
+        if header.get("format") != FORMAT:
+            msg = (
+                f"{str(path)!r} has format {header.get('format')!r}, this version reads {FORMAT}; update scbert-tools."
+            )
+            raise ValueError(msg)
+        annotator = _assemble(cls, path, header)
+        if annotator.fingerprint != header.get("fingerprint"):
+            msg = f"{str(path)!r} is damaged: its files do not match their fingerprint. Copy or install it again."
+            raise ValueError(msg)
+        return annotator
+
+
+def _read_json(path: Path) -> Any:
+    """Return the content of a JSON file, or say which file is damaged."""
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        msg = f"{str(path)!r} is not readable as JSON ({error}). Copy or install the model again."
+        raise ValueError(msg) from error
+
+
+def _read_tensors(path: Path) -> dict[str, Tensor]:
+    """Return the tensors of a weights file as 32-bit floats, or say that the file is damaged."""
+    try:
+        return {name: tensor.float() for name, tensor in load_file(path).items()}
+    except SafetensorError as error:
+        msg = f"{str(path)!r} is not readable as safetensors ({error}). Copy or install the model again."
+        raise ValueError(msg) from error
+
+
+def _assemble(cls: type[Annotator], path: Path, header: dict[str, Any]) -> Annotator:
+    """Build the annotator from the files of its folder."""
+    labels = LabelTree.from_json(_read_json(path / "classes.json"))
+    config = ModelConfig(**header["model"])
+    network = build_network(config, len(labels.leaves))
+    try:
+        network.load_state_dict(_read_tensors(path / "model.safetensors"))
+    except RuntimeError as error:
+        msg = f"{str(path)!r}: weights and `config.json` do not belong together. {error}"
+        raise ValueError(msg) from error
+    card = path / "card.md"
+    return cls(
+        network=network.eval(),
+        config=config,
+        vocabulary=Vocabulary.read(path / "vocabulary.txt"),
+        labels=labels,
+        levels=Levels(**header["levels"]),
+        calibration=Calibration(**header["calibration"]),
+        name=header["name"],
+        card=card.read_text() if card.is_file() else "",
+    )

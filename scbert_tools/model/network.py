@@ -1,0 +1,87 @@
+"""The whole network: gene tokens, encoder, head."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from torch import nn
+
+from .embedding import GeneEmbedding
+from .latent import LatentEncoder, LatentLayer
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from .config import ModelConfig
+
+
+@dataclass(frozen=True)
+class CellOutput:
+    """What the network says of some cells.
+
+    Parameters
+    ----------
+    logits
+        (cells, classes), not calibrated.
+    embedding
+        (cells, width), the CLS latent.
+    """
+
+    logits: Tensor
+    embedding: Tensor
+
+
+class CellTransformer(nn.Module):
+    """Gene tokens → latents → cell type.
+
+    Parameters
+    ----------
+    embedding
+        Turns genes and levels into tokens.
+    encoder
+        Reads the tokens; its first output is the cell.
+    head
+        Classifies the cell.
+    """
+
+    def __init__(self, *, embedding: GeneEmbedding, encoder: LatentEncoder, head: nn.Linear) -> None:
+        super().__init__()
+        self.embedding, self.encoder, self.head = embedding, encoder, head
+
+    def latents(self, genes: Tensor, levels: Tensor, mask: Tensor) -> Tensor:
+        """Return all latents of the cells: (cells, latents, width)."""
+        latents: Tensor = self.encoder(self.embedding(genes, levels), mask)
+        return latents
+
+    def forward(self, genes: Tensor, levels: Tensor, mask: Tensor) -> CellOutput:
+        """Return logits and embedding.
+
+        Parameters
+        ----------
+        genes, levels
+            (cells, tokens) integers.
+        mask
+            (cells, 1, 1, tokens), true where a token is real.
+        """
+        cell = self.latents(genes, levels, mask)[:, 0]
+        return CellOutput(self.head(cell), cell)
+
+
+def build_network(config: ModelConfig, n_classes: int) -> CellTransformer:
+    """Return a network of the given sizes with fresh weights."""
+    layers = [
+        LatentLayer(
+            width=config.width,
+            gene_width=config.gene_width,
+            n_heads=config.n_heads,
+            feed_forward=config.feed_forward,
+            dropout=config.dropout,
+        )
+        for _ in range(config.n_layers)
+    ]
+    return CellTransformer(
+        embedding=GeneEmbedding(config.n_genes, config.n_levels, config.gene_width),
+        encoder=LatentEncoder(n_latents=config.n_latents, width=config.width, layers=layers),
+        head=nn.Linear(config.width, n_classes),
+    )

@@ -1,0 +1,100 @@
+"""What training minimises: an objective turns a network and a batch into a loss."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch.nn import functional
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeAlias, TypeVar
+
+    from torch import Tensor, nn
+
+    from ..data.reference import TrainBatch
+    from ..model.heads import MaskedGeneHead
+    from ..model.network import CellTransformer
+
+    Network = TypeVar("Network", bound=nn.Module)
+    Objective: TypeAlias = Callable[[Network, TrainBatch], Tensor]
+
+
+def marginal_loss(logits: Tensor, allowed: Tensor) -> Tensor:
+    """Return minus the log-probability that the class is one of those the label allows, averaged.
+
+    A cell labelled "T cell" trains the sum over all T leaves, so coarse labels are not thrown away.
+
+    Parameters
+    ----------
+    logits
+        (cells, classes).
+    allowed
+        (cells, classes), true where the cell's label allows the class.
+    """
+    within = logits.masked_fill(~allowed, -torch.inf).logsumexp(dim=1)
+    return (logits.logsumexp(dim=1) - within).mean()
+
+
+def cell_type_objective(membership: Tensor) -> Objective[CellTransformer]:
+    """Return the objective of supervised training.
+
+    Parameters
+    ----------
+    membership
+        (labels, classes), true where a label allows a class.
+    """
+
+    def loss_of(network: CellTransformer, batch: TrainBatch) -> Tensor:
+        output = network(batch.cells.genes, batch.cells.levels, batch.cells.mask)
+        return marginal_loss(output.logits, membership[batch.label])
+
+    return loss_of
+
+
+def hide(mask: Tensor, *, share: float, generator: torch.Generator) -> Tensor:
+    """Return which tokens to hide from the encoder: a random ``share`` of the real ones, shape of ``mask``."""
+    return mask & (torch.rand(mask.shape, generator=generator) < share)
+
+
+def masked_gene_loss(
+    network: CellTransformer, head: MaskedGeneHead, batch: TrainBatch, *, share: float, generator: torch.Generator
+) -> Tensor:
+    """Return the cross-entropy of the levels of hidden genes and of sampled absent genes.
+
+    Parameters
+    ----------
+    network
+        Its embedding and encoder are used.
+    head
+        Predicts a gene's level from the latents.
+    batch
+        Cells; their labels are not looked at.
+    share
+        Share of the expressed genes to hide; half as many absent genes are asked for as well, so that
+        absence is learned too.
+    generator
+        Source of randomness.
+    """
+    cells = batch.cells
+    hidden = hide(cells.mask, share=share, generator=generator)
+    latents = network.latents(cells.genes, cells.levels, cells.mask & ~hidden)
+    asked, levels = _questions(cells.genes, cells.levels, hidden[:, 0, 0], generator)
+    known = levels >= 0
+    vectors = network.embedding.gene(asked)
+    logits = head(vectors, latents)
+    return functional.cross_entropy(logits[known], levels[known].long())
+
+
+def _questions(genes: Tensor, levels: Tensor, hidden: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Return the genes asked for and their true levels, -1 where a place is empty."""
+    n_asked = max(1, int(hidden.sum(dim=1).max()))
+    place = hidden.int().topk(n_asked, dim=1).indices
+    real = hidden.gather(1, place)
+    asked, truth = genes.gather(1, place), torch.where(real, levels.gather(1, place), -1)
+    partner = torch.randperm(len(genes), generator=generator)
+    absent = asked[partner][:, : max(1, n_asked // 2)]
+    is_there = (absent[:, :, None] == genes[:, None, :]).any(dim=2)
+    zero = torch.where(is_there | ~real[partner][:, : absent.shape[1]], -1, 0)
+    return torch.cat([asked, absent], dim=1), torch.cat([truth, zero], dim=1)

@@ -1,0 +1,161 @@
+"""Our own model in the benchmarks: trained by the recipe's own functions on the training sets only."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from scoring import Prediction
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "tutorials" / "recipes"))
+import pbmc
+from sources import TREE, UNLABELLED, Cells, read_source
+
+from scbert_tools.data.augment import Augmentation
+from scbert_tools.data.reference import BatchMaker
+from scbert_tools.genes import Vocabulary, align_columns, match_genes
+from scbert_tools.infer.forward import read_cells
+from scbert_tools.model.annotator import Calibration
+from scbert_tools.model.labels import LabelTree
+from scbert_tools.train.config import TrainConfig
+from scbert_tools.train.supervised import train_cell_types
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from datasets import Labelled
+
+    from scbert_tools.model.annotator import Annotator
+
+WORK = Path(os.environ.get("SCBERT_BENCHMARK_WORK", "benchmark_work"))
+"""Folder for pretrained weights, which several folds share."""
+
+TRANSFER = replace(pbmc.FINE_TUNING, n_steps=1_200)
+WITHIN = TrainConfig(n_steps=800, lr=1e-3)
+MILD = Augmentation(max_pooled=2, min_kept=0.7, panel_share=0.0, untouched=0.3)
+"""Inside one data set depth does not change much, so little of it is made up."""
+
+NEVER = ("frozen_a", "malt_rna", "baron", "pdac_all")
+"""Unlabelled sets whose cells or donors are tested on: never pretrained on here."""
+
+
+@cache
+def vocabulary() -> Vocabulary:
+    """Return the genes of the shipped model; they were chosen without labels."""
+    return pbmc.build_vocabulary(pbmc.Stage(data_folder(), WORK))
+
+
+def data_folder() -> Path:
+    """Return the folder with the public data sets."""
+    from datasets import SHARED
+
+    return SHARED / "data"
+
+
+@cache
+def pretrained_without(group: str) -> Path:
+    """Return encoder weights pretrained without labels and without cells or donors of the left-out group."""
+    left_out = {*NEVER, "kang_full"} if group == "kang" else set(NEVER)
+    names = [name for name in UNLABELLED if name not in left_out]
+    sets = {name: read_source(UNLABELLED[name], data_folder(), vocabulary()) for name in names}
+    folder = WORK / ("without_kang" if "kang_full" in left_out else "common")
+    folder.mkdir(parents=True, exist_ok=True)
+    return pbmc.pretrain(pbmc.unlabelled_reference(sets), vocabulary(), folder)
+
+
+def cells_of(one: Labelled) -> Cells:
+    """Return a labelled set in the genes of the model, with labels of the tree."""
+    match = match_genes(list(one.genes), vocabulary())
+    label = np.array([{"CD8 T or NK": "CD8 T|NK cell"}.get(name, name) for name in one.label])
+    counts = align_columns(one.counts, match)
+    counts.data = np.rint(counts.data)
+    counts.eliminate_zeros()
+    return Cells(counts, label, match)
+
+
+def fit_predict(
+    train: Sequence[Labelled], test: Labelled, *, seed: int, target: str, augment: bool = True
+) -> dict[str, Prediction]:
+    """Train on some sets and name the cells of another.
+
+    Parameters
+    ----------
+    train
+        Sets to learn from.
+    test
+        Set to name; its labels are not looked at.
+    seed
+        Seed of everything random.
+    target
+        ``"coarse"`` for the names all sets share, ``"label"`` for the labels of one data set.
+    augment
+        Whether to augment depth and panels.
+    """
+    begun = time.perf_counter()
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
+    fit = fit_transfer if target == "coarse" else fit_within
+    annotator = fit(train, test.group, seed=seed, augment=augment)
+    fitted = time.perf_counter()
+    cells = cells_of(test).counts
+    states = read_cells(annotator, lambda rows: cells[rows], cells.shape[0], progress=False)
+    names, probabilities = grouped(annotator, states.probabilities(1.0), target)
+    best = probabilities.argmax(axis=1)
+    done = time.perf_counter()
+    keep_logits(test.name, seed, augment=augment, target=target, logits=states.logits, embedding=states.embedding)
+    stated = probabilities[np.arange(len(best)), best]
+    return {"ours": Prediction(names[best], stated, fitted - begun, done - fitted)}
+
+
+def keep_logits(name: str, seed: int, *, augment: bool, target: str, **arrays: np.ndarray) -> None:
+    """Leave what the network said in the work folder, for calibration and refinement."""
+    folder = WORK / "logits"
+    folder.mkdir(parents=True, exist_ok=True)
+    if target == "coarse":
+        np.savez_compressed(folder / f"{name}_{seed}{'' if augment else '_plain'}.npz", **arrays)
+
+
+def grouped(annotator: Annotator, probabilities: np.ndarray, target: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the names to choose from and their probabilities, (cells, names)."""
+    if target == "label":
+        return np.array(annotator.classes), probabilities
+    from datasets import COARSE
+
+    names = np.array(sorted({COARSE.get(leaf, leaf) for leaf in annotator.classes}))
+    return names, probabilities @ annotator.labels.membership(names).T.astype(np.float32)
+
+
+def fit_transfer(train: Sequence[Labelled], group: str, *, seed: int, augment: bool) -> Annotator:
+    """Train the tree of the shipped model, as its recipe does."""
+    reference, names = pbmc.labelled_reference([cells_of(one) for one in train])
+    trained = pbmc.fine_tune(
+        reference,
+        names,
+        vocabulary(),
+        pretrained=pretrained_without(group),
+        config=replace(TRANSFER, seed=seed),
+        augmentation=pbmc.AUGMENTATION if augment else None,
+    )
+    return pbmc.assemble(trained, vocabulary(), Calibration(), "")
+
+
+def fit_within(train: Sequence[Labelled], group: str, *, seed: int, augment: bool) -> Annotator:
+    """Train the labels of one data set, all of them leaves."""
+    sets = [cells_of(one) for one in train]
+    reference, names = pbmc.labelled_reference(sets)
+    tree = LabelTree.flat(names)
+    _, network = pbmc.fresh_network(vocabulary(), tree, seed=seed)
+    weights = pbmc.load_file(pretrained_without(group))
+    network.load_state_dict(weights, strict=False)
+    batches = BatchMaker(reference=reference, strength=MILD if augment else None, batch_size=64, token_limit=700)
+    trained = train_cell_types(network, batches, np.eye(len(names), dtype=bool), replace(WITHIN, seed=seed))
+    return replace(pbmc.assemble(trained, vocabulary(), Calibration(), ""), labels=tree)
+
+
+__all__ = ["TREE", "fit_predict"]
