@@ -154,10 +154,9 @@ def singler(task: Task, options: Options, seed: int) -> dict[str, Prediction]:
 
     start = time.perf_counter()
     genes, labels = task.genes.tolist(), task.labels.tolist()
-    how = {key: options[key] for key in ("marker_method", "num_de", "aggregate")}
+    how = {key: options[key] for key in ("marker_method", "num_de")}
     blocks = {"marker_args": {"block": task.group}} if options["blocked"] else {}
-    cells = task.x.toarray().T if options["aggregate"] else task.x.T.tocsc()
-    reference = train_single(cells, labels, genes, genes, **how, **blocks)
+    reference = train_single(task.x.T.tocsc(), labels, genes, genes, **how, **blocks)
     fitted = time.perf_counter()
     result = classify_single(task.test.T.tocsc(), reference)
     seconds = fitted - start, time.perf_counter() - fitted
@@ -215,14 +214,8 @@ def logistic_augmented(
 
 
 LOGISTIC_OPTIONS = grid(genes=GENES, class_weight=["balanced", None], C=[1.0, 0.1])
-SINGLER_OPTIONS = [
-    {"genes": genes, "marker_method": method, "num_de": n, "aggregate": aggregate, "blocked": blocked}
-    for genes in GENES
-    for method, n, aggregate, blocked in [
-        ("auc", None, False, False), ("auc", None, False, True), ("auc", None, True, True), ("auc", 30, True, True),
-        ("classic", None, True, False),
-    ]
-]  # fmt: skip
+SINGLER_OPTIONS = grid(genes=GENES, marker_method=["auc"], num_de=[10, 30], blocked=[True, False])
+SINGLER_OPTIONS += grid(genes=GENES, marker_method=["classic"], num_de=[None], blocked=[False])
 
 PEERS: dict[str, Peer] = {
     "logistic": tuned(logistic, LOGISTIC_OPTIONS),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 LEAST_SHARE_OF_GENES = 0.5
 """A training set with fewer of the genes seen in the test cells counts as a panel."""
-CELLS_PER_CLASS = 80
+CELLS_PER_CLASS = 50
 """Cells of one class and set that the inner folds keep: enough to rank settings, cheap enough to try them all."""
 
 
