@@ -43,6 +43,9 @@ def assemble(contents: Contents) -> ad.AnnData:
     chosen = _chosen(scales)
     matrix, scale = matrices[chosen], scales[chosen]
     values, how = _counts(matrix, scale, contents)
+    if scale.kind in ("counts", "log"):
+        contents.doubts += _contradictions(chosen, values, matrices, scales)
+        contents.doubts += _other_totals(values, contents.obs) if scale.kind == "counts" else []
     adata = ad.AnnData(values, obs=writable(contents.obs), var=writable(matrix.genes))
     for name, other in matrices.items():
         if other.values.shape == values.shape and list(other.genes.index) == list(matrix.genes.index):
@@ -82,6 +85,27 @@ def _counts(matrix: Matrix, scale: ExpressionScale, contents: Contents) -> tuple
         return corrected, "recovered"
     counts = recover_counts(matrix.values, scale, totals=_totals(contents.obs))
     return (matrix.values, "read") if counts is None else (counts, "recovered")
+
+
+def _contradictions(
+    chosen: str, values: sparse.csr_matrix, matrices: dict[str, Matrix], scales: dict[str, ExpressionScale]
+) -> list[str]:
+    """Name other counts of the same cells and genes that are not the same."""
+    return [
+        f"{name} holds other counts than {chosen}, which was taken"
+        for name, other in matrices.items()
+        if name != chosen and scales[name].kind == "counts" and other.values.shape == values.shape
+        if (other.values != values).nnz
+    ]
+
+
+def _other_totals(values: sparse.csr_matrix, obs: pd.DataFrame) -> list[str]:
+    """Say if cells have more counts than Seurat noted; fewer is what a choice of genes makes."""
+    totals = _totals(obs)
+    if totals is None:
+        return []
+    n_more = int(np.count_nonzero(np.asarray(values.sum(axis=1)).ravel() > totals + 0.5))
+    return [f"{n_more} cells have more counts than were noted when the object was made"] if n_more else []
 
 
 def _totals(obs: pd.DataFrame) -> NDArray[np.float64] | None:

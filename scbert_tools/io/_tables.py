@@ -47,7 +47,8 @@ def read_table(node: h5py.Group | h5py.Dataset, *, doubts: list[str]) -> pd.Data
         except (ValueError, KeyError, TypeError, OSError) as error:
             doubts.append(f"column {name!r} was left out: {error}")
     table = pd.DataFrame(columns)
-    _doubt_codes(table, doubts, labelled=LABELS in node)
+    doubts += [f"column {name!r} is listed but not in the file" for name in _listed(node) if name not in node]
+    _doubt_codes(table, doubts, labelled=bool(node.get(LABELS)))
     if not names:
         return table
     return table.set_axis(names, axis=0) if len(table.columns) else pd.DataFrame(index=names)
@@ -73,7 +74,7 @@ def _like_codes(column: pd.Series) -> bool:
 def _read(node: h5py.Group, name: str) -> pd.Series:
     labels = node.get(LABELS)
     levels = texts(labels[name][()]) if labels is not None and name in labels else None
-    by_r = labels is not None and "encoding-type" not in node[name].attrs
+    by_r = bool(labels) and "encoding-type" not in node[name].attrs
     return read_column(node[name], levels=levels, by_r=by_r)
 
 
@@ -91,8 +92,11 @@ def _index_name(node: h5py.Group) -> str:
 
 def _ordered(node: h5py.Group) -> Iterable[str]:
     """Return the names of the columns in the order of the table, unlisted ones last."""
-    listed = [*texts(node.attrs.get("column-order", [])), *texts(node.attrs.get("colnames", []))]
-    return dict.fromkeys([name for name in listed if name in node] + list(node))
+    return dict.fromkeys([name for name in _listed(node) if name in node] + list(node))
+
+
+def _listed(node: h5py.Group) -> list[str]:
+    return [name for attribute in ("column-order", "colnames") for name in texts(node.attrs.get(attribute, []))]
 
 
 def _read_compound(node: h5py.Dataset) -> pd.DataFrame:
