@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from ..genes.vocabulary import Vocabulary
 from ..tokens.levels import Levels
+from ..tokens.scbert_levels import ScbertLevels
 from .config import ModelConfig
 from .labels import LabelTree
 from .network import CellTransformer, build_network
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 """Version of the folder layout; a reader refuses newer ones."""
+
+LEVELS: dict[str, type[Levels]] = {"scbert": ScbertLevels}
+"""How presets cut expression into levels, where they do not do it in the usual way."""
 
 FILES = ("config.json", "classes.json", "vocabulary.txt", "model.safetensors")
 
@@ -68,6 +72,21 @@ class Annotator:
     def classes(self) -> tuple[str, ...]:
         """Leaves of the label tree, in the order of the network's outputs."""
         return self.labels.leaves
+
+    def require_classes(self) -> None:
+        """Refuse to name cells with a model that has not learned to.
+
+        Raises
+        ------
+        ValueError
+            If the model has no classes.
+        """
+        if not self.classes:
+            msg = (
+                f"`model` {self.name!r} is pretrained on masked genes and knows no cell types; "
+                "fine-tune it on labelled cells first, or use it with `sbt.tl.embed`."
+            )
+            raise ValueError(msg)
 
     @property
     def fingerprint(self) -> str:
@@ -128,6 +147,7 @@ class Annotator:
                 tensor.copy_(tensor.half().float())
         tensors = {n: (t.half() if half else t).contiguous() for n, t in self.network.state_dict().items()}
         save_file(tensors, folder / "model.safetensors")
+        (folder / "model.safetensors").chmod(0o644)
         header = {"format": FORMAT, "name": self.name, "fingerprint": self.fingerprint}
         (folder / "config.json").write_text(json.dumps(header | self._settings(), indent=1) + "\n")
         (folder / "classes.json").write_text(json.dumps(self.labels.to_json(), indent=1) + "\n")
@@ -207,7 +227,7 @@ def _assemble(cls: type[Annotator], path: Path, header: dict[str, Any]) -> Annot
         config=config,
         vocabulary=Vocabulary.read(path / "vocabulary.txt"),
         labels=labels,
-        levels=Levels(**header["levels"]),
+        levels=LEVELS.get(config.preset, Levels)(**header["levels"]),
         calibration=Calibration(**header["calibration"]),
         name=header["name"],
         card=card.read_text() if card.is_file() else "",

@@ -70,11 +70,29 @@ class SelfAttention(nn.Module):
         self.out = nn.Linear(width, width)
         self.n_heads = n_heads
 
-    def forward(self, latents: Tensor) -> Tensor:  # (cells, latents, width) -> same
-        shape = (*latents.shape[:2], 3, self.n_heads, -1)
-        query, key, value = self.project(latents).view(shape).permute(2, 0, 3, 1, 4)
-        read = functional.scaled_dot_product_attention(query, key, value)
+    def forward(self, latents: Tensor, n_asking: int) -> Tensor:
+        """Return what the first ``n_asking`` latents read from all of them.
+
+        Parameters
+        ----------
+        latents
+            (cells, latents, width).
+        n_asking
+            Latents whose answer is wanted.
+
+        Returns
+        -------
+        (cells, n_asking, width).
+        """
+        width = latents.shape[-1]
+        weight, bias = self.project.weight, self.project.bias
+        query = functional.linear(latents[:, :n_asking], weight[:width], bias[:width])
+        key, value = functional.linear(latents, weight[width:], bias[width:]).chunk(2, dim=-1)
+        read = functional.scaled_dot_product_attention(*(self._heads(part) for part in (query, key, value)))
         return self.out(read.transpose(1, 2).flatten(2))
+
+    def _heads(self, vectors: Tensor) -> Tensor:  # (cells, latents, width) -> (cells, heads, latents, width / heads)
+        return vectors.unflatten(-1, (self.n_heads, -1)).transpose(1, 2)
 
 
 class LatentLayer(nn.Module):
@@ -102,11 +120,11 @@ class LatentLayer(nn.Module):
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(3))
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, latents: Tensor, tokens: Tensor, mask: Tensor) -> Tensor:
-        """Return the latents after one layer; shapes as in :class:`CrossAttention`."""
+    def forward(self, latents: Tensor, tokens: Tensor, mask: Tensor, n_kept: int) -> Tensor:
+        """Return the first ``n_kept`` latents after one layer; shapes as in :class:`CrossAttention`."""
         latents = latents + self.dropout(self.cross(self.norms[0](latents), tokens, mask))
-        latents = latents + self.dropout(self.mix(self.norms[1](latents)))
-        return latents + self.dropout(self.think(self.norms[2](latents)))
+        kept = latents[:, :n_kept] + self.dropout(self.mix(self.norms[1](latents), n_kept))
+        return kept + self.dropout(self.think(self.norms[2](kept)))
 
 
 class LatentEncoder(nn.Module):
@@ -128,8 +146,25 @@ class LatentEncoder(nn.Module):
         self.layers = nn.ModuleList(layers)
         self.norm = nn.LayerNorm(width)
 
-    def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:  # -> (cells, latents, width)
+    def forward(self, tokens: Tensor, mask: Tensor, *, n_kept: int | None = None) -> Tensor:
+        """Return the latents after all layers.
+
+        Parameters
+        ----------
+        tokens
+            (cells, genes, gene_width).
+        mask
+            (cells, 1, 1, genes), true where a token is real.
+        n_kept
+            Latents wanted, the first ones; all by default. The last layer skips what only the others need.
+
+        Returns
+        -------
+        (cells, n_kept, width).
+        """
+        n_latents = len(self.start)
         latents = self.start.expand(len(tokens), -1, -1)
         for layer in self.layers:
-            latents = layer(latents, tokens, mask)
+            last = layer is self.layers[-1]
+            latents = layer(latents, tokens, mask, (n_kept or n_latents) if last else n_latents)
         return self.norm(latents)

@@ -11,9 +11,16 @@ from .embedding import GeneEmbedding
 from .latent import LatentEncoder, LatentLayer
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from .config import ModelConfig
+    from .exact import ExactEncoder
+    from .scbert import PerformerEncoder, ScbertHead
+
+    Encoder = LatentEncoder | ExactEncoder | PerformerEncoder
+    Head = nn.Linear | ScbertHead
 
 
 @dataclass(frozen=True)
@@ -33,7 +40,7 @@ class CellOutput:
 
 
 class CellTransformer(nn.Module):
-    """Gene tokens → latents → cell type.
+    """Gene tokens → encoder → cell type.
 
     Parameters
     ----------
@@ -45,7 +52,7 @@ class CellTransformer(nn.Module):
         Classifies the cell.
     """
 
-    def __init__(self, *, embedding: GeneEmbedding, encoder: LatentEncoder, head: nn.Linear) -> None:
+    def __init__(self, *, embedding: GeneEmbedding, encoder: Encoder, head: Head) -> None:
         super().__init__()
         self.embedding, self.encoder, self.head = embedding, encoder, head
 
@@ -64,12 +71,24 @@ class CellTransformer(nn.Module):
         mask
             (cells, 1, 1, tokens), true where a token is real.
         """
-        cell = self.latents(genes, levels, mask)[:, 0]
+        cell = self.encoder(self.embedding(genes, levels), mask, n_kept=1)[:, 0]
         return CellOutput(self.head(cell), cell)
+
+    def tokens_read(self, n_expressed: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return how many tokens cells with so many expressed genes are read as, (cells,)."""
+        return n_expressed
 
 
 def build_network(config: ModelConfig, n_classes: int) -> CellTransformer:
-    """Return a network of the given sizes with fresh weights."""
+    """Return a network of the given architecture and sizes with fresh weights."""
+    from .exact import build_exact
+    from .scbert import build_scbert
+
+    return {"mini": build_latent, "base": build_exact, "scbert": build_scbert}[config.preset](config, n_classes)
+
+
+def build_latent(config: ModelConfig, n_classes: int) -> CellTransformer:
+    """Return a latent-attention network of the given sizes with fresh weights."""
     layers = [
         LatentLayer(
             width=config.width,

@@ -55,7 +55,7 @@ MOST_CELLS = {"thymus": 3_000}
 
 SIZES = {"gene_width": 64, "width": 128, "n_latents": 16, "n_heads": 2, "n_layers": 2, "feed_forward": 256}
 PRETRAINING = TrainConfig(n_steps=2_000, lr=2e-3)
-FINE_TUNING = TrainConfig(n_steps=1_500, lr=1e-3)
+FINE_TUNING = TrainConfig(n_steps=1_200, lr=2e-3)
 AUGMENTATION = Augmentation()
 
 
