@@ -41,6 +41,7 @@ def log_cpm(x: Any) -> Any:
 def _log_cpm_sparse(x: Any) -> Any:
     """Normalise the stored values only."""
     rows = sparse.csr_matrix(x).astype(np.float32) if x.format != "csr" else x.astype(np.float32)
+    rows.sum_duplicates()
     _refuse_impossible(rows.data)
     factors = _factors(np.asarray(rows.sum(axis=1, dtype=np.float64)).ravel())
     rows.data = np.log1p(rows.data * np.repeat(factors, np.diff(rows.indptr)))
