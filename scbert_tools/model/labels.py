@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 UNASSIGNED = "unassigned"
 """Label of a cell for which no node of the tree is likely enough."""
 
+EITHER = "|"
+"""Stands between the names of a label that leaves open which of them it is."""
+
 
 @dataclass(frozen=True)
 class LabelTree:
@@ -31,7 +34,8 @@ class LabelTree:
     Raises
     ------
     ValueError
-        If a parent is not a name, the tree has a circle, or there are fewer than two leaves.
+        If a parent is not a name, a name is ``"unassigned"`` or holds ``"|"``, the tree has a circle, or there is a
+        single leaf. A tree without any names is that of a model that has not learned to name cells yet.
 
     Examples
     --------
@@ -46,15 +50,14 @@ class LabelTree:
     def __init__(self, parents: Mapping[str, str | None], ontology: Mapping[str, str] | None = None) -> None:
         object.__setattr__(self, "parents", dict(parents))
         object.__setattr__(self, "ontology", dict(ontology or {}))
-        unknown = sorted({above for above in parents.values() if above is not None and above not in parents})
-        if unknown or UNASSIGNED in parents:
-            msg = (
-                f"`parents` names {unknown or UNASSIGNED!r}, which cannot be a cell type of the tree; add or rename it."
-            )
+        unknown = {above for above in parents.values() if above is not None and above not in parents}
+        reserved = {name for name in parents if name == UNASSIGNED or EITHER in name}
+        if odd := sorted(unknown | reserved):
+            msg = f"`parents` names {odd}, which cannot be a cell type of the tree; add or rename it."
             raise ValueError(msg)
         for name in parents:
             self.lineage(name)
-        if len(self.leaves) < 2:
+        if len(self.leaves) == 1:
             msg = f"`parents` must hold at least two leaves to tell apart, got {self.leaves}."
             raise ValueError(msg)
 
@@ -103,12 +106,12 @@ class LabelTree:
             If a label is not in the tree.
         """
         labels = list(labels)
-        unknown = sorted({part for label in labels for part in label.split("|")} - set(self.names))
+        unknown = sorted({part for label in labels for part in label.split(EITHER)} - set(self.names))
         if unknown:
             msg = f"`labels` holds {unknown}, but the tree knows only {list(self.names)}; rename or leave them out."
             raise ValueError(msg)
         below = {leaf: set(self.lineage(leaf)) for leaf in self.leaves}
-        return np.array([[bool(below[leaf] & set(label.split("|"))) for leaf in self.leaves] for label in labels])
+        return np.array([[bool(below[leaf] & set(label.split(EITHER))) for leaf in self.leaves] for label in labels])
 
     def to_json(self) -> list[dict[str, Any]]:
         """Return one record per name: name, parent, ontology id."""
