@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 import tempfile
-from dataclasses import asdict, dataclass, field
+from copy import deepcopy
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -128,7 +128,7 @@ class Annotator:
         >>> sbt.models.load("pbmc").save("my_model")  # doctest: +SKIP
         """
         path = Path(path)
-        if path.exists() and not (path / "config.json").is_file():
+        if path.exists() and not all((path / name).is_file() for name in FILES):
             msg = f"`path` {str(path)!r} exists and is not a model's folder; choose another name."
             raise FileExistsError(msg)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -136,19 +136,23 @@ class Annotator:
             folder = Path(unfinished) / "model"
             folder.mkdir()
             self._write(folder, half=half)
+            old = Path(unfinished) / "old"
             if path.exists():
-                path.rename(Path(unfinished) / "old")
-            shutil.move(folder, path)
+                path.rename(old)
+            try:
+                folder.rename(path)
+            except BaseException:
+                if old.exists():
+                    old.rename(path)
+                raise
 
     def _write(self, folder: Path, *, half: bool) -> None:
         """Write the files of the model into an existing empty folder."""
-        if half:
-            for tensor in self.network.state_dict().values():
-                tensor.copy_(tensor.half().float())
-        tensors = {n: (t.half() if half else t).contiguous() for n, t in self.network.state_dict().items()}
+        stored = replace(self, network=deepcopy(self.network).half()) if half else self
+        tensors = {name: tensor.contiguous() for name, tensor in stored.network.state_dict().items()}
         save_file(tensors, folder / "model.safetensors")
         (folder / "model.safetensors").chmod(0o644)
-        header = {"format": FORMAT, "name": self.name, "fingerprint": self.fingerprint}
+        header = {"format": FORMAT, "name": self.name, "fingerprint": stored.fingerprint}
         (folder / "config.json").write_text(json.dumps(header | self._settings(), indent=1) + "\n")
         (folder / "classes.json").write_text(json.dumps(self.labels.to_json(), indent=1) + "\n")
         self.vocabulary.write(folder / "vocabulary.txt")
@@ -181,12 +185,16 @@ class Annotator:
             msg = f"`path` {str(path)!r} is not a model's folder: {missing} missing. Give a folder made by `save`."
             raise FileNotFoundError(msg)
         header = _read_json(path / "config.json")
-        if header.get("format") != FORMAT:
+        if isinstance(header, dict) and header.get("format") != FORMAT:
             msg = (
                 f"{str(path)!r} has format {header.get('format')!r}, this version reads {FORMAT}; update scbert-tools."
             )
             raise ValueError(msg)
-        annotator = _assemble(cls, path, header)
+        try:
+            annotator = _assemble(cls, path, header)
+        except (AttributeError, KeyError, TypeError) as error:
+            msg = f"{str(path)!r} is damaged: its JSON does not describe a model. Copy or install it again."
+            raise ValueError(msg) from error
         if annotator.fingerprint != header.get("fingerprint"):
             msg = f"{str(path)!r} is damaged: its files do not match their fingerprint. Copy or install it again."
             raise ValueError(msg)
