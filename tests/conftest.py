@@ -1,7 +1,9 @@
-"""What all tests share: a toy data set, real cells, a seeded generator, and default settings around each test."""
+"""What all tests share: a toy data set and tiny models for it, real cells, a seeded generator, default settings."""
 
 import os
 from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 
 import anndata as ad
@@ -9,9 +11,17 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from scipy import sparse
 
 import scbert_tools as sbt
+from scbert_tools.data.reference import BatchMaker, Reference
+from scbert_tools.genes import Vocabulary
+from scbert_tools.model.config import ModelConfig
+from scbert_tools.model.labels import LabelTree
+from scbert_tools.model.network import build_network
+from scbert_tools.train.config import TrainConfig
+from scbert_tools.train.supervised import train_cell_types
 
 mpl.use("agg")
 
@@ -56,6 +66,46 @@ def adata(rng: np.random.Generator) -> ad.AnnData:
     )
     counts = sparse.csr_matrix(rng.poisson(rates).astype(np.float32))
     return ad.AnnData(counts, obs=obs, var=pd.DataFrame(index=GENES))
+
+
+@pytest.fixture(scope="session")
+def labels() -> LabelTree:
+    """The three cell types of the toy data, two of them lymphocytes."""
+    parents = {"lymphocyte": None, "T cell": "lymphocyte", "B cell": "lymphocyte", "monocyte": None}
+    return LabelTree(parents, {"T cell": "CL:0000084", "B cell": "CL:0000236", "lymphocyte": "CL:0000542"})
+
+
+@pytest.fixture
+def reference(adata: ad.AnnData, labels: LabelTree) -> Reference:
+    """The toy data as training material: labels are places in ``labels.names``, donors are data sets."""
+    code = np.array([labels.names.index(name) for name in adata.obs["cell_type"]])
+    return Reference(adata.X, code, adata.obs["donor"].cat.codes.to_numpy(np.int64))
+
+
+@pytest.fixture(scope="session")
+def annotator(labels: LabelTree) -> sbt.Annotator:
+    """Untrained model of the 12 toy genes; shared, so leave it as it is."""
+    config = ModelConfig(n_genes=len(GENES), gene_width=8, width=8, n_latents=2, n_heads=2, n_layers=2, feed_forward=16)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = build_network(config, len(labels.leaves)).eval()
+    return sbt.Annotator(
+        network=network, config=config, vocabulary=Vocabulary(tuple(GENES)), labels=labels, name="tiny", card="Toy."
+    )
+
+
+@pytest.fixture(scope="session")
+def trained(annotator: sbt.Annotator) -> sbt.Annotator:
+    """The tiny model, trained on cells like those of the toy data; shared, so leave it as it is."""
+    rng = np.random.default_rng(1)
+    leaf = np.repeat(np.arange(3), 40)
+    marked = np.array([[gene in MARKERS[name] for gene in GENES] for name in annotator.classes])
+    counts = sparse.csr_matrix(rng.poisson(np.where(marked[leaf], 20.0, 1.0)).astype(np.float32))
+    maker = BatchMaker(reference=Reference(counts, leaf, np.zeros(120, np.int64)), batch_size=32)
+    config = TrainConfig(n_steps=120, lr=2e-2, warmup_steps=10, ema_decay=0.9, check_every=40)
+    membership = annotator.labels.membership(annotator.classes)
+    done = train_cell_types(deepcopy(annotator.network), maker, membership, config, progress=False)
+    return replace(annotator, network=done.network, name="trained")
 
 
 @pytest.fixture(scope="session")
