@@ -48,7 +48,7 @@ def read_table(node: h5py.Group | h5py.Dataset, *, doubts: list[str]) -> pd.Data
             doubts.append(f"column {name!r} was left out: {error}")
     table = pd.DataFrame(columns)
     doubts += [f"column {name!r} is listed but not in the file" for name in _listed(node) if name not in node]
-    _doubt_codes(table, doubts, labelled=bool(node.get(LABELS)))
+    _doubt_codes(table, doubts, labelled=len(node.get(LABELS, ())) > 0)
     if not names:
         return table
     return table.set_axis(names, axis=0) if len(table.columns) else pd.DataFrame(index=names)
@@ -74,7 +74,7 @@ def _like_codes(column: pd.Series) -> bool:
 def _read(node: h5py.Group, name: str) -> pd.Series:
     labels = node.get(LABELS)
     levels = texts(labels[name][()]) if labels is not None and name in labels else None
-    by_r = bool(labels) and "encoding-type" not in node[name].attrs
+    by_r = labels is not None and len(labels) > 0 and "encoding-type" not in node[name].attrs
     return read_column(node[name], levels=levels, by_r=by_r)
 
 

@@ -101,4 +101,4 @@ def _reason(best: Candidate, usable: Sequence[Candidate], wide: Sequence[Candida
 
 
 def _listed(candidates: Sequence[Candidate]) -> str:
-    return ", ".join(f"{candidate.name} ({candidate.scale})" for candidate in candidates) or "no matrix at all"
+    return "; ".join(f"{each.name} ({each.scale}: {each.scale.evidence})" for each in candidates) or "no matrix at all"
