@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from scipy import sparse
 
 CANONICAL_TOTAL = 10_000.0
@@ -53,6 +54,15 @@ class Levels:
             msg = f"`step` must be above 0, got {self.step!r}."
             raise ValueError(msg)
 
+    def cut(self, linear: sparse.csr_matrix) -> NDArray[np.uint8]:
+        """Return the level of every stored value of (cells, vocabulary), none of them zero."""
+        totals = np.asarray(linear.sum(axis=1)).ravel()
+        factor = np.divide(CANONICAL_TOTAL, totals, out=np.zeros(len(totals), np.float32), where=totals > 0)
+        values = np.log1p(linear.data * np.repeat(factor.astype(np.float32), np.diff(linear.indptr)))
+        steps = np.rint(values * np.float32(1 / self.step))
+        cut: NDArray[np.uint8] = np.minimum(steps, self.n_levels - 1).astype(np.uint8)
+        return cut
+
 
 def to_levels(linear: sparse.csr_matrix, levels: Levels) -> TokenRows:
     """Return the tokens of cells whose values are proportional to counts.
@@ -69,9 +79,4 @@ def to_levels(linear: sparse.csr_matrix, levels: Levels) -> TokenRows:
     """
     linear = linear.copy() if np.any(linear.data == 0) else linear
     linear.eliminate_zeros()
-    lengths = np.diff(linear.indptr)
-    totals = np.asarray(linear.sum(axis=1)).ravel()
-    factor = np.divide(CANONICAL_TOTAL, totals, out=np.zeros(len(totals), np.float32), where=totals > 0)
-    values = np.log1p(linear.data * np.repeat(factor.astype(np.float32), lengths))
-    cut = np.minimum(np.rint(values * np.float32(1 / levels.step)), levels.n_levels - 1).astype(np.uint8)
-    return TokenRows(linear.indptr, linear.indices, cut)
+    return TokenRows(linear.indptr, linear.indices, levels.cut(linear))
