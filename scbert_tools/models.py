@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from os import PathLike
+
+    from numpy.typing import ArrayLike
 
     from .model.annotator import Annotator
 
-__all__ = ["available", "load"]
+__all__ = ["available", "load", "load_scbert"]
 
 SHIPPED = Path(__file__).parent / "pretrained"
 
@@ -83,6 +86,76 @@ def load(name: str | PathLike[str] | Annotator) -> Annotator:
         msg = f"`model` is {str(name)!r}, neither a shipped model {shipped} nor a folder; check the name or path."
         raise FileNotFoundError(msg)
     return Annotator.load(name)
+
+
+def load_scbert(
+    checkpoint: str | PathLike[str],
+    *,
+    genes: Sequence[str],
+    gene2vec: str | PathLike[str] | ArrayLike | None,
+    classes: Sequence[str] | None = None,
+    maximum: str = "cell",
+) -> Annotator:
+    """Return the model in a checkpoint that the published scBERT code wrote.
+
+    The file is read without running code from it, and all its weights are used as they are. Expression is then cut
+    into levels as its preprocessing does: counts per 10,000 over its genes, log2(x + 1), rounded down, at most 5.
+
+    Parameters
+    ----------
+    checkpoint
+        Its ``.pth`` file, pretrained or fine-tuned.
+    genes
+        Its genes (16,906 in the published model), in the order of its gene2vec table.
+    gene2vec
+        That table (genes, 200), or its ``.npy`` file, which is compared with the vectors inside the checkpoint so that
+        a wrong list of genes is noticed. ``None`` trusts the checkpoint.
+    classes
+        Names of its classes in the order of its outputs, i.e. the sorted labels of the data it was fine-tuned on;
+        numbered by default.
+    maximum
+        The published attention depends a little on which cells share a batch, through a maximum over all of them.
+        ``"cell"`` takes it for every cell alone, as its prediction one cell at a time does; ``"batch"`` over the batch.
+
+    Returns
+    -------
+    The model, ready for ``model=`` of every function. A pretrained one can embed cells, and names no types.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If the file is not a checkpoint of this format, or genes, gene vectors or classes do not fit it.
+
+    Notes
+    -----
+    Architecture: Yang et al. 2022, doi:10.1038/s42256-022-00534-z. Its weights have a licence of their own.
+
+    Examples
+    --------
+    >>> import scbert_tools as sbt
+    >>> genes = open("genes.txt").read().split()  # doctest: +SKIP
+    >>> model = sbt.models.load_scbert("finetuned.pth", genes=genes, gene2vec="gene2vec_16906.npy")  # doctest: +SKIP
+    >>> sbt.tl.annotate(adata, model=model)  # doctest: +SKIP
+    """
+    from .genes.vocabulary import Vocabulary
+    from .model import legacy
+    from .model.annotator import Annotator
+    from .model.labels import LabelTree
+    from .tokens.scbert_levels import ScbertLevels
+
+    config, network, n_classes = legacy.network_of(legacy.read_checkpoint(checkpoint), maximum=maximum)
+    legacy.check_genes(config, genes)
+    legacy.check_gene2vec(network, gene2vec)
+    return Annotator(
+        network=network,
+        config=config,
+        vocabulary=Vocabulary(tuple(genes)),
+        labels=LabelTree.flat(legacy.class_names(n_classes, classes)),
+        levels=ScbertLevels(n_levels=config.n_levels),
+        name=Path(checkpoint).stem,
+    )
 
 
 @lru_cache(maxsize=4)

@@ -14,6 +14,7 @@ OTHER_FIRST = {  # public functions that do not act on an AnnData
     "io.read_seurat": "path",
     "models.available": None,
     "models.load": "name",
+    "models.load_scbert": "checkpoint",
     "pl.history": "annotator",
     "tl.pretrain": "data",
 }

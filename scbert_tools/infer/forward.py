@@ -91,7 +91,7 @@ def run_network(annotator: Annotator, tokens: TokenRows) -> tuple[NDArray[np.flo
     embedding = np.zeros((n_cells, annotator.config.width), np.float32)
     network = annotator.network.eval()
     with torch.inference_mode():
-        for cells in by_length(tokens.lengths, TOKENS_PER_BATCH):
+        for cells in by_length(annotator.network.tokens_read(tokens.lengths), TOKENS_PER_BATCH):
             batch = pad(tokens, cells)
             output = network(batch.genes, batch.levels, batch.mask)
             logits[cells], embedding[cells] = output.logits.numpy(), output.embedding.numpy()

@@ -1,14 +1,35 @@
-"""Sizes of a network: one frozen object, validated once, stored as JSON beside the weights."""
+"""Architecture and sizes of a network: one frozen object, validated once, stored as JSON beside the weights."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "mini": {},
+    "base": {"gene_width": 768, "width": 768, "n_layers": 12, "n_heads": 12, "feed_forward": 3072},
+    "scbert": {
+        "n_levels": 7,
+        "gene_width": 200,
+        "width": 200,
+        "n_layers": 6,
+        "n_heads": 10,
+        "feed_forward": 800,
+        "dropout": 0.0,
+    },
+}
+"""Sizes of each architecture, where they are not the defaults of :class:`ModelConfig`."""
+LATER = ("preset", "head_width", "n_features", "maximum")
+"""Fields that are stored only where they are not the default: folders from before them stay as they are."""
+NOT_SIZES = ("preset", "dropout", "maximum")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
-    """Sizes of the latent-attention encoder.
+    """Architecture and sizes of a network; the defaults are those of ``"mini"``.
 
     Parameters
     ----------
@@ -31,10 +52,23 @@ class ModelConfig:
     dropout: float = 0.1
     """Applied to what a layer adds, never inside attention, where it would leave the fast path."""
 
+    preset: str = "mini"
+    """Architecture: ``"mini"`` (latent attention), ``"base"`` (exact attention) or ``"scbert"`` (as published)."""
+    head_width: int = 64
+    """Numbers per token and head of ``"scbert"``, whose heads are not shares of the width."""
+    n_features: int = 266
+    """Random features of the attention of ``"scbert"``."""
+    maximum: str = "cell"
+    """Keys whose maximum ``"scbert"`` sets off: of a ``"cell"``, or of all cells of a ``"batch"`` as published."""
+
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
-            if name != "dropout" and (not isinstance(value, int) or value < 1):
+            if name not in NOT_SIZES and (not isinstance(value, int) or value < 1):
                 msg = f"`{name}` must be a positive whole number, got {value!r}."
+                raise ValueError(msg)
+        for name, accepted in {"preset": list(PRESETS), "maximum": ["cell", "batch"]}.items():
+            if getattr(self, name) not in accepted:
+                msg = f"`{name}` must be one of {accepted}, got {getattr(self, name)!r}."
                 raise ValueError(msg)
         if not 0 <= self.dropout < 1:
             msg = f"`dropout` must be at least 0 and below 1, got {self.dropout!r}."
@@ -43,6 +77,27 @@ class ModelConfig:
             msg = f"`width` must be a multiple of `n_heads`, got {self.width} and {self.n_heads}."
             raise ValueError(msg)
 
+    @classmethod
+    def of(cls, preset: str, *, n_genes: int, **sizes: Any) -> ModelConfig:
+        """Return the sizes of a preset.
+
+        Parameters
+        ----------
+        preset
+            ``"mini"``, ``"base"`` or ``"scbert"``.
+        n_genes
+            Genes of the vocabulary.
+        **sizes
+            Fields that are to differ from the preset.
+
+        Examples
+        --------
+        >>> ModelConfig.of("base", n_genes=20_000, n_layers=6).width
+        768
+        """
+        return cls(n_genes=n_genes, preset=preset, **{**PRESETS.get(preset, {}), **sizes})
+
     def to_json(self) -> dict[str, Any]:
         """Return the sizes as plain JSON values."""
-        return asdict(self)
+        defaults = {field.name: field.default for field in fields(self) if field.name in LATER}
+        return {name: value for name, value in asdict(self).items() if defaults.get(name, ...) != value}

@@ -11,6 +11,8 @@ from .embedding import GeneEmbedding
 from .latent import LatentEncoder, LatentLayer
 
 if TYPE_CHECKING:
+    from typing import TypeAlias
+
     import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
@@ -19,8 +21,8 @@ if TYPE_CHECKING:
     from .exact import ExactEncoder
     from .scbert import PerformerEncoder, ScbertHead
 
-    Encoder = LatentEncoder | ExactEncoder | PerformerEncoder
-    Head = nn.Linear | ScbertHead
+    Encoder: TypeAlias = LatentEncoder | ExactEncoder | PerformerEncoder
+    Head: TypeAlias = nn.Linear | ScbertHead
 
 
 @dataclass(frozen=True)

@@ -97,6 +97,7 @@ def annotate(
     from ..infer.forward import read_cells
 
     annotator = models.load(model)
+    annotator.require_classes()
     source = find_cells(adata, annotator.vocabulary, layer=layer)
     smooth = _smoother(adata, refine)
     states = read_cells(annotator, source.rows, source.n_cells)
