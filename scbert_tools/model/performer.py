@@ -57,7 +57,8 @@ def random_directions(n_features: int, width: int, generator: torch.Generator | 
     (n_features, width).
     """
     n_blocks = -(-n_features // width)
-    blocks = torch.linalg.qr(torch.randn(n_blocks, width, width, generator=generator)).Q
+    blocks, triangles = torch.linalg.qr(torch.randn(n_blocks, width, width, generator=generator))
+    blocks = blocks * triangles.diagonal(dim1=1, dim2=2).sign()[:, None]  # else some directions are never drawn
     lengths = torch.randn(n_features, width, generator=generator).norm(dim=1, keepdim=True)
     return blocks.mT.flatten(0, 1)[:n_features] * lengths
 
