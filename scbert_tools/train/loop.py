@@ -63,7 +63,7 @@ class Trainer(Generic[Network]):
         Raises
         ------
         FloatingPointError
-            If the loss is no longer a number; the moving average still holds the weights before.
+            If the loss or its gradient is no longer a number; the moving average still holds the weights before.
         """
         with ThreadPoolExecutor(1) as ahead:
             coming = ahead.submit(batch_of, self.step)
@@ -80,11 +80,15 @@ class Trainer(Generic[Network]):
             torch.manual_seed(self.config.seed * 1_000_003 + self.step)
             self.network.train()
             loss = loss_of(self.network, batch)
-        if not torch.isfinite(loss):
-            msg = f"Training diverged at step {self.step}: the loss is {loss.item()}. Try a lower `lr` than {lr:.2g}."
-            raise FloatingPointError(msg)
         loss.backward()
-        nn.utils.clip_grad_norm_(self.network.parameters(), self.config.max_grad_norm)
+        slope = nn.utils.clip_grad_norm_(self.network.parameters(), self.config.max_grad_norm)
+        if not (torch.isfinite(loss) and torch.isfinite(slope)):
+            self.optimizer.zero_grad(set_to_none=True)
+            msg = (
+                f"Training diverged at step {self.step}: the loss is {loss.item()}, the norm of its gradient "
+                f"{slope.item()}. Try a lower `lr` than {lr:.2g}."
+            )
+            raise FloatingPointError(msg)
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         self.optimizer.step()

@@ -141,6 +141,9 @@ def _split(batches: BatchMaker, *, share: float, seed: int) -> tuple[BatchMaker,
     strength = None if batches.strength is None else replace(batches.strength, max_pooled=1, panel_share=0.0)
     whole = replace(batches, strength=strength, batch_size=48, token_dropout=0.0, token_limit=900)
     n_cells = len(batches.reference)
+    if n_cells < 2:
+        msg = f"`batches` must hold at least 2 cells, one of them to judge, got {n_cells}."
+        raise ValueError(msg)
     held_out = np.random.default_rng(seed).permutation(n_cells)[: max(1, int(share * n_cells))]
     kept = np.setdiff1d(np.arange(n_cells), held_out)
     return (

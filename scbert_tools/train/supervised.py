@@ -95,7 +95,7 @@ def train_cell_types(
     config
         Length, speed and seed.
     held_out_share
-        Share of every label and data set that only judges.
+        Share of every label and data set that only judges. Where none can be spared, the cells trained on judge.
     folder
         Where checkpoints go, and are looked for.
     progress
@@ -103,7 +103,8 @@ def train_cell_types(
     """
     away = split_held_out(batches.reference.group, share=held_out_share, rng=np.random.default_rng(config.seed))
     allowed = torch.from_numpy(membership)
-    look = held_out_loss(batches.reference.take(np.flatnonzero(away)), allowed, batches.levels)
+    judges = np.flatnonzero(away) if away.any() else np.arange(len(away))
+    look = held_out_loss(batches.reference.take(judges), allowed, batches.levels)
     kept = batches.reference.take(np.flatnonzero(~away))
     trainer = Trainer(network, config)
     history = run_training(

@@ -79,6 +79,8 @@ def run_training(
     keeper = _Keeper(trainer, folder)
     losses: list[float] = []
     steps = trainer.fit(batch_of, loss_of)
+    if keeper.history.held_out and keeper.history.since_best() >= trainer.config.patience:
+        steps.close()
     bar = tqdm(steps, total=trainer.config.n_steps, initial=trainer.step, desc="Training", disable=not progress)
     for step in bar:
         losses.append(step.loss)
