@@ -38,7 +38,7 @@ def normalize_cpm(
     Raises
     ------
     ValueError
-        If the values are logarithms already, scaled, negative, or not finite.
+        If the values are logarithms already, scaled, negative, or not finite, or ``adata`` is backed by a file.
     KeyError
         If ``layer`` is not there.
 
@@ -60,6 +60,9 @@ def normalize_cpm(
         msg = f"`layer` is {layer!r}, which is not among {list(adata.layers)}; name one of them or leave it out for X."
         raise KeyError(msg)
     values = adata.X if layer is None else adata.layers[layer]
+    if adata.isbacked:
+        msg = "`adata` is backed by a file, which would be overwritten; give `adata.to_memory()`."
+        raise ValueError(msg)
     _check(values, "adata.X" if layer is None else f"adata.layers[{layer!r}]")
     normalized = log_cpm(values)
     adata = adata.copy() if copy else adata
