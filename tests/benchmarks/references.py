@@ -40,7 +40,7 @@ class Reference:
 
 def references_of(train: Sequence[Labelled], *, target: str) -> list[Reference]:
     """Return the training cells whose label (``"coarse"`` or ``"label"``) can be learned."""
-    classes = trainable_classes(np.concatenate([getattr(one, target) for one in train]))
+    classes = trainable_classes(np.concatenate([getattr(one, target) for one in train]), target=target)
     every = [Reference(one.counts, one.genes, getattr(one, target), one.group) for one in train]
     usable = [one.take(np.isin(one.labels, classes)) for one in every]
     return [one for one in usable if len(one.labels)]

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 AMBIGUOUS = "CD8 T or NK"
 """A protein gate that cannot tell the two apart: it trains no peer and, when tested on, either name is right."""
 
-MIN_TRAINING_CELLS = 10
-"""Classes with fewer training cells are not tested on."""
+MIN_TRAINING_CELLS = {"coarse": 10, "label": 5}
+"""Classes with fewer training cells are not tested on: across data sets, and inside one."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,10 @@ def folds(names: Sequence[str] = TRANSFER) -> Iterator[tuple[Labelled, list[Labe
         yield load_once(name), [load_once(other) for other in SOURCES if SOURCES[other].group != group]
 
 
-def trainable_classes(labels: np.ndarray) -> np.ndarray:
+def trainable_classes(labels: np.ndarray, *, target: str = "coarse") -> np.ndarray:
     """Return the names that say enough and have enough cells to be learned and tested."""
     names, n_cells = np.unique(labels, return_counts=True)
-    return np.setdiff1d(names[n_cells >= MIN_TRAINING_CELLS], [*TOO_COARSE, AMBIGUOUS])
+    return np.setdiff1d(names[n_cells >= MIN_TRAINING_CELLS[target]], [*TOO_COARSE, AMBIGUOUS])
 
 
 def calibration_error(correct: np.ndarray, confidence: np.ndarray, *, n_bins: int = 10) -> float:

@@ -83,11 +83,14 @@ def folds(name: str) -> Iterator[Fold]:
         yield take(one, held), [take(one, fit)]
 
 
+def is_asked(test: Labelled, train: Sequence[Labelled]) -> np.ndarray:
+    """Return whether the class of a test cell has enough training cells: (cells,)."""
+    return np.isin(test.label, trainable_classes(np.concatenate([one.label for one in train]), target="label"))
+
+
 def pooled(parts: Sequence[tuple[Labelled, list[Labelled], Prediction]]) -> tuple[Score, Prediction]:
     """Score all folds as one, on the cells whose class had enough training cells in their fold."""
-    asked = np.concatenate(
-        [np.isin(test.label, trainable_classes(np.concatenate([t.label for t in train]))) for test, train, _ in parts]
-    )
+    asked = np.concatenate([is_asked(test, train) for test, train, _ in parts])
     truth = np.concatenate([test.label for test, _, _ in parts])
     every = [one for _, _, one in parts]
     labels = np.concatenate([np.asarray(one.labels, str) for one in every])
