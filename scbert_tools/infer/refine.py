@@ -6,15 +6,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
+from scipy.sparse.linalg import aslinearoperator
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from scipy.sparse.linalg import LinearOperator
 
 FLOOR = 1e-6
 """Smallest probability taken for evidence: one cell can never veto a class."""
 
 
-def average_evidence(probabilities: NDArray[np.float32], weights: sparse.csr_matrix) -> NDArray[np.float32]:
+def average_evidence(
+    probabilities: NDArray[np.float32], weights: sparse.csr_matrix | LinearOperator
+) -> NDArray[np.float32]:
     """Return probabilities after averaging log-probabilities over other cells.
 
     Parameters
@@ -44,8 +48,10 @@ def neighbour_weights(connectivities: sparse.csr_matrix, *, own: float = 0.2) ->
     return (sparse.diags(share) @ connectivities + sparse.diags(itself)).tocsr()
 
 
-def cluster_weights(codes: NDArray[np.int64]) -> sparse.csr_matrix:
+def cluster_weights(codes: NDArray[np.int64]) -> LinearOperator:
     """Return weights with which all cells of a cluster share one opinion; cells with code -1 keep their own.
+
+    They act as a matrix of cells × cells without holding one: a cluster of n cells would fill n² places.
 
     Parameters
     ----------
@@ -54,6 +60,6 @@ def cluster_weights(codes: NDArray[np.int64]) -> sparse.csr_matrix:
     """
     alone = codes < 0
     group = np.where(alone, codes.max(initial=-1) + 1 + np.cumsum(alone), codes)
-    members = sparse.csr_matrix((np.ones(len(group)), (group, np.arange(len(group)))))
-    size = np.asarray(members.sum(axis=1)).ravel()
-    return (members[group] / size[group][:, None]).tocsr()
+    members = sparse.csr_matrix((np.ones(len(group)), (np.arange(len(group)), group)))
+    size = np.maximum(np.asarray(members.sum(axis=0)).ravel(), 1)
+    return aslinearoperator(members) @ aslinearoperator(sparse.diags(1 / size) @ members.T)

@@ -8,7 +8,7 @@ import pandas as pd
 
 from .._docs import shared_docs
 from .._keys import AnnotationKeys
-from ._cells import find_cells
+from ._cells import find_cells, own, vectors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
     from scipy import sparse
+    from scipy.sparse.linalg import LinearOperator
 
     from ..infer.decide import Decision
     from ..infer.forward import CellStates
@@ -104,7 +105,7 @@ def annotate(
     probabilities = smooth(states.probabilities(annotator.calibration.temperature))
     threshold = annotator.calibration.threshold
     decision = decide(probabilities, annotator.labels, threshold=threshold, readable=states.n_tokens > 0)
-    adata = adata.copy() if copy else adata
+    adata = own(adata, copy=copy)
     _write(adata, AnnotationKeys(key_added), annotator, states, probabilities, decision)
     adata.uns[key_added] = _record(annotator, source, refine=refine, layer=layer)
     return adata if copy else None
@@ -120,7 +121,7 @@ def _smoother(adata: AnnData, refine: str | None) -> Callable[[NDArray[np.float3
     return lambda probabilities: average_evidence(probabilities, weights)
 
 
-def _weights(adata: AnnData, refine: str) -> sparse.csr_matrix:
+def _weights(adata: AnnData, refine: str) -> sparse.csr_matrix | LinearOperator:
     """Return which cells listen to which."""
     from ..infer.refine import cluster_weights, neighbour_weights
 
@@ -151,7 +152,7 @@ def _write(
     adata.obs[keys.confidence] = decision.confidence
     adata.obs[keys.ontology] = ontology
     adata.obsm[keys.probabilities] = pd.DataFrame(probabilities, adata.obs_names, list(annotator.classes))
-    adata.obsm[keys.embedding] = states.embedding
+    adata.obsm[keys.embedding] = vectors(states)
 
 
 def _record(annotator: Annotator, source: CellSource, **params: str | None) -> dict[str, Any]:
