@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from .embedding import GeneEmbedding
 from .encoder import EncoderLayer
+from .heads import build_cell_head
 from .network import CellTransformer
 
 if TYPE_CHECKING:
@@ -105,5 +106,5 @@ def build_exact(config: ModelConfig, n_classes: int) -> CellTransformer:
     return CellTransformer(
         embedding=GeneEmbedding(config.n_genes, config.n_levels, config.width),
         encoder=ExactEncoder(width=config.width, layers=layers),
-        head=nn.Linear(config.width, n_classes),
+        head=build_cell_head(n_genes=config.n_genes, width=config.width, n_classes=n_classes),
     )

@@ -1,14 +1,86 @@
-"""What is read off the encoder: the cell type, or the level of a hidden gene."""
+"""What is read off genes and encoder: votes for cell types, the cell type, the level of a hidden gene."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import torch
 from torch import nn
 from torch.nn import functional
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+VOTE_LENGTH = 30.0
+"""Euclidean length that a cell's levels are brought to, so that depth and the size of a panel do not change the sum."""
+
+
+class GeneVotes(nn.Module):
+    """Every expressed gene votes for the classes, the louder the higher its level: the linear part of the answer.
+
+    Parameters
+    ----------
+    n_genes
+        Genes of the vocabulary.
+    n_classes
+        Classes to vote for.
+    """
+
+    def __init__(self, n_genes: int, n_classes: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(n_genes, n_classes))
+        self.bias = nn.Parameter(torch.zeros(n_classes))
+
+    def forward(self, genes: Tensor, levels: Tensor, mask: Tensor) -> Tensor:
+        """Return the sums of the votes: (cells, classes).
+
+        Parameters
+        ----------
+        genes, levels
+            (cells, tokens) integers.
+        mask
+            (cells, 1, 1, tokens), true where a token is real.
+        """
+        loudness = VOTE_LENGTH * functional.normalize((levels * mask[:, 0, 0]).float(), dim=1)
+        return functional.embedding_bag(genes, self.weight, per_sample_weights=loudness, mode="sum") + self.bias
+
+
+class CellHead(nn.Module):
+    """Classify a cell: the votes of its genes, corrected by what the encoder saw in their combination.
+
+    Parameters
+    ----------
+    votes
+        The linear part.
+    correction
+        From the cell's vector to what is added to the votes.
+    alone
+        From the cell's vector to classes without any votes; only trains the vector to hold the cell type.
+    """
+
+    def __init__(self, *, votes: GeneVotes, correction: nn.Linear, alone: nn.Linear) -> None:
+        super().__init__()
+        self.votes, self.correction, self.alone = votes, correction, alone
+        self.in_features = correction.in_features
+
+    def forward(self, cell: Tensor, genes: Tensor, levels: Tensor, mask: Tensor) -> Tensor:
+        """Return the logits, (cells, classes); arguments as in :class:`GeneVotes`, ``cell`` (cells, width)."""
+        return self.votes(genes, levels, mask) + self.correction(cell)
+
+    def opinions(self, cell: Tensor, genes: Tensor, levels: Tensor, mask: Tensor) -> tuple[Tensor, ...]:
+        """Return what training asks to be right: corrected votes, votes, vector, each (cells, classes).
+
+        The correction is trained on fixed votes, so it learns only what single genes cannot tell.
+        """
+        votes = self.votes(genes, levels, mask)
+        return votes.detach() + self.correction(cell), votes, self.alone(cell)
+
+
+def build_cell_head(*, n_genes: int, width: int, n_classes: int) -> CellHead:
+    """Return a head whose gene votes are still silent."""
+    linear = [nn.Linear(width, n_classes) for _ in range(2)]
+    return CellHead(votes=GeneVotes(n_genes, n_classes), correction=linear[0], alone=linear[1])
 
 
 class MaskedGeneHead(nn.Module):

@@ -88,7 +88,7 @@ class SelfAttention(nn.Module):
         weight, bias = self.project.weight, self.project.bias
         query = functional.linear(latents[:, :n_asking], weight[:width], bias[:width])
         key, value = functional.linear(latents, weight[width:], bias[width:]).chunk(2, dim=-1)
-        read = functional.scaled_dot_product_attention(*(self._heads(part) for part in (query, key, value)))
+        read = functional.scaled_dot_product_attention(self._heads(query), self._heads(key), self._heads(value))
         return self.out(read.transpose(1, 2).flatten(2))
 
     def _heads(self, vectors: Tensor) -> Tensor:  # (cells, latents, width) -> (cells, heads, latents, width / heads)

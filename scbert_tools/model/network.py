@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from torch import nn
 
 from .embedding import GeneEmbedding
+from .heads import build_cell_head
 from .latent import LatentEncoder, LatentLayer
 
 if TYPE_CHECKING:
-    from typing import TypeAlias
+    from typing import Any, TypeAlias
 
     import numpy as np
     from numpy.typing import NDArray
@@ -19,10 +20,9 @@ if TYPE_CHECKING:
 
     from .config import ModelConfig
     from .exact import ExactEncoder
-    from .scbert import PerformerEncoder, ScbertHead
+    from .scbert import PerformerEncoder
 
     Encoder: TypeAlias = LatentEncoder | ExactEncoder | PerformerEncoder
-    Head: TypeAlias = nn.Linear | ScbertHead
 
 
 @dataclass(frozen=True)
@@ -54,9 +54,10 @@ class CellTransformer(nn.Module):
         Classifies the cell.
     """
 
-    def __init__(self, *, embedding: GeneEmbedding, encoder: Encoder, head: Head) -> None:
+    def __init__(self, *, embedding: GeneEmbedding, encoder: Encoder, head: nn.Module) -> None:
         super().__init__()
-        self.embedding, self.encoder, self.head = embedding, encoder, head
+        self.embedding, self.encoder = embedding, encoder
+        self.head: Any = head
 
     def latents(self, genes: Tensor, levels: Tensor, mask: Tensor) -> Tensor:
         """Return all latents of the cells: (cells, latents, width)."""
@@ -74,7 +75,13 @@ class CellTransformer(nn.Module):
             (cells, 1, 1, tokens), true where a token is real.
         """
         cell = self.encoder(self.embedding(genes, levels), mask, n_kept=1)[:, 0]
-        return CellOutput(self.head(cell), cell)
+        return CellOutput(self.head(cell, genes, levels, mask), cell)
+
+    def opinions(self, genes: Tensor, levels: Tensor, mask: Tensor) -> tuple[Tensor, ...]:
+        """Return every set of logits that training asks to be right, each (cells, classes)."""
+        cell = self.encoder(self.embedding(genes, levels), mask, n_kept=1)[:, 0]
+        opinions: tuple[Tensor, ...] = self.head.opinions(cell, genes, levels, mask)
+        return opinions
 
     def tokens_read(self, n_expressed: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return how many tokens cells with so many expressed genes are read as, (cells,)."""
@@ -104,5 +111,5 @@ def build_latent(config: ModelConfig, n_classes: int) -> CellTransformer:
     return CellTransformer(
         embedding=GeneEmbedding(config.n_genes, config.n_levels, config.gene_width),
         encoder=LatentEncoder(n_latents=config.n_latents, width=config.width, layers=layers),
-        head=nn.Linear(config.width, n_classes),
+        head=build_cell_head(n_genes=config.n_genes, width=config.width, n_classes=n_classes),
     )

@@ -123,6 +123,10 @@ class ScbertNetwork(CellTransformer):
         encodings = self.latents(genes, levels, mask)
         return CellOutput(self.head(encodings), encodings.mean(dim=1))
 
+    def opinions(self, genes: Tensor, levels: Tensor, mask: Tensor) -> tuple[Tensor, ...]:
+        """Return the logits, the only opinion of this architecture."""
+        return (self(genes, levels, mask).logits,)
+
     def tokens_read(self, n_expressed: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return how many tokens cells are read as: every gene, whatever they express."""
         return np.full_like(n_expressed, self.embedding.gene.num_embeddings)

@@ -69,6 +69,8 @@ def normalize_cpm(
     if target := key_added or layer:
         adata.layers[target] = normalized
     else:
+        if adata.is_view:  # assigning to X of a view would write to the data it shows
+            adata._init_as_actual(adata.copy())
         adata.X = normalized
     return adata if copy else None
 

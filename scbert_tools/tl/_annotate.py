@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -157,8 +158,6 @@ def _write(
 
 def _record(annotator: Annotator, source: CellSource, **params: str | None) -> dict[str, Any]:
     """Return what ``uns`` keeps of a call, in values that h5ad can hold."""
-    from .. import __version__
-
     tree = {name: above or "" for name, above in annotator.labels.parents.items()}
     return {
         "params": {name: "" if value is None else str(value) for name, value in params.items()},
@@ -169,5 +168,5 @@ def _record(annotator: Annotator, source: CellSource, **params: str | None) -> d
         "fingerprint": annotator.fingerprint,
         "threshold": annotator.calibration.threshold,
         "temperature": annotator.calibration.temperature,
-        "version": __version__,
+        "version": version("scbert-tools"),
     }

@@ -5,16 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from scipy import sparse
+
 from ..genes.align import align_columns, match_genes
 from ..genes.coverage import check_coverage
 from ..tokens.scale import Candidate, choose_matrix, detect_scale, to_linear
 
 if TYPE_CHECKING:
     from anndata import AnnData
-    from scipy import sparse
+    from numpy.typing import NDArray
 
     from ..genes.align import GeneMatch
     from ..genes.vocabulary import Vocabulary
+    from ..infer.forward import CellStates
     from ..tokens.scale import Choice
 
 
@@ -55,14 +59,41 @@ def find_cells(adata: AnnData, vocabulary: Vocabulary, *, layer: str | None) -> 
     if adata.n_obs == 0 or adata.n_vars == 0:
         msg = f"`adata` is empty: {adata.n_obs} cells × {adata.n_vars} genes. Check the filtering before this step."
         raise ValueError(msg)
+    if adata.isbacked and adata.is_view:
+        msg = "`adata` is a view of a file, which cannot be written to; give `adata.to_memory()`."
+        raise ValueError(msg)
     matrices = _matrices(adata)
-    wanted = {layer: matrices[layer]} if layer in matrices else matrices
     names = {name: adata.raw.var_names if name == "raw" else adata.var_names for name in matrices}
-    candidates = [Candidate(name, detect_scale(x, names=list(names[name]))) for name, x in wanted.items()]
-    choice = choose_matrix(candidates, layer=layer)
+    choice = _choose(matrices, names, layer)
     match = match_genes(list(names[choice.name]), vocabulary)
     check_coverage(match)
-    return CellSource(matrices[choice.name], choice, match, adata.n_obs)
+    return CellSource(_by_rows(matrices[choice.name]), choice, match, adata.n_obs)
+
+
+def _choose(matrices: dict[str, Any], names: dict[str, Any], layer: str | None) -> Choice:
+    """Choose a matrix; the others are only looked at where ``layer`` names none that can be used."""
+    for wanted in ([layer] if layer in matrices else [], list(matrices)):
+        candidates = [Candidate(name, detect_scale(matrices[name], names=list(names[name]))) for name in wanted]
+        if any(candidate.scale.usable for candidate in candidates):
+            break
+    return choose_matrix(candidates, layer=layer)
+
+
+def own(adata: AnnData, *, copy: bool) -> AnnData:
+    """Return what to write to: ``adata`` itself or a copy, which is in memory."""
+    if not copy:
+        return adata
+    return adata.to_memory() if adata.isbacked else adata.copy()
+
+
+def vectors(states: CellStates) -> NDArray[np.float32]:
+    """Return the vectors of cells, zero where there was nothing to read."""
+    return np.where(states.n_tokens[:, None] > 0, states.embedding, np.float32(0))
+
+
+def _by_rows(matrix: Any) -> Any:
+    """Return a matrix whose rows can be taken quickly: one that lies by columns in memory is turned once."""
+    return matrix.tocsr() if sparse.issparse(matrix) and matrix.format != "csr" else matrix
 
 
 def _matrices(adata: AnnData) -> dict[str, Any]:

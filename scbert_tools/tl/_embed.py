@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from .._docs import shared_docs
 from .._keys import AnnotationKeys
-from ._cells import find_cells
+from ._cells import find_cells, own, vectors
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -67,6 +67,6 @@ def embed(
     annotator = models.load(model)
     source = find_cells(adata, annotator.vocabulary, layer=layer)
     states = read_cells(annotator, source.rows, source.n_cells)
-    adata = adata.copy() if copy else adata
-    adata.obsm[AnnotationKeys(key_added).embedding] = states.embedding
+    adata = own(adata, copy=copy)
+    adata.obsm[AnnotationKeys(key_added).embedding] = vectors(states)
     return adata if copy else None

@@ -42,7 +42,8 @@ PBMC8K = {
 }  # fmt: skip
 BREAST = {
     "CD8_T": "CD8 T", "CD4_T": "CD4 T", "MDC": "myeloid cell", "Treg": "Treg", "B_memory": "B cell", "NK": "NK cell",
-    "plasma": "plasma cell", "B_naive": "B cell", "DC": "dendritic cell", "gdT": "T cell", "pDC": "pDC", "B_GC": "B cell",
+    "plasma": "plasma cell", "B_naive": "B cell", "DC": "dendritic cell", "gdT": "T cell", "pDC": "pDC",
+    "B_GC": "B cell",
 }  # fmt: skip
 
 COARSE = {
@@ -72,7 +73,9 @@ SOURCES = {
     "kang_muscat": Source("labelled/pbmc_kang_muscat1556.h5ad", MUSCAT, "kang"),
     "zheng": Source("labelled/pbmc_zheng_facs.h5ad", ZHENG, "zheng"),
     "symphony": Source("labelled/pbmc_symphony_3tech.h5ad", SYMPHONY, "symphony"),
-    "pbmc8k": Source("unlabelled/pbmc_multistudy10.h5ad", PBMC8K, "symphony", "cell_type_8k_author", ("batch", "10x_8K")),
+    "pbmc8k": Source(
+        "unlabelled/pbmc_multistudy10.h5ad", PBMC8K, "symphony", "cell_type_8k_author", ("batch", "10x_8K")
+    ),
     "malt": Source("multimodal/malt_cite1000.h5ad", PROTEIN, "malt"),
     "eccite": Source("multimodal/pbmc_eccite500.h5ad", PROTEIN, "eccite"),
     "trex": Source("multimodal/tcell_trex320.h5ad", PROTEIN, "trex"),

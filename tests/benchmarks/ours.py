@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 WORK = Path(os.environ.get("SCBERT_BENCHMARK_WORK", "benchmark_work"))
 """Folder for pretrained weights, which several folds share."""
 
-WITHIN = TrainConfig(n_steps=800, lr=1e-3)
+WITHIN = TrainConfig(n_steps=800, lr=2e-3)
 MILD = Augmentation(max_pooled=2, min_kept=0.7, panel_share=0.0, untouched=0.3)
 """Inside one data set depth does not change much, so little of it is made up."""
 
@@ -190,7 +190,9 @@ def fit_within(train: Sequence[Labelled], group: str, *, seed: int, augment: boo
     _, network = pbmc.fresh_network(vocabulary(), tree, seed=seed)
     weights = pbmc.load_file(pretrained_without(group))
     network.load_state_dict(weights, strict=False)
-    batches = BatchMaker(reference=reference, strength=MILD if augment else None, batch_size=64, token_limit=700)
+    batches = BatchMaker(
+        reference=reference, strength=MILD if augment else None, batch_size=64, token_limit=700, token_dropout=0.05
+    )
     trained = train_cell_types(network, batches, np.eye(len(names), dtype=bool), replace(WITHIN, seed=seed))
     return replace(pbmc.assemble(trained, vocabulary(), Calibration(), ""), labels=tree)
 

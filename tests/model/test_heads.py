@@ -1,9 +1,41 @@
-"""The head that predicts hidden genes answers every gene by itself, from the latents of its own cell."""
+"""Gene votes and their correction; the head that predicts hidden genes from the latents of its own cell."""
 
 import pytest
 import torch
 
-from scbert_tools.model.heads import MaskedGeneHead
+from scbert_tools.model.heads import VOTE_LENGTH, GeneVotes, MaskedGeneHead, build_cell_head
+
+
+GENES, LEVELS = torch.tensor([[0, 2, 1], [3, 0, 0]]), torch.tensor([[3, 4, 0], [5, 7, 7]])
+MASK = torch.tensor([[True, True, True], [True, False, False]])[:, None, None]
+
+
+@pytest.fixture
+def votes():
+    votes = GeneVotes(4, 2)
+    torch.nn.init.normal_(votes.weight, generator=torch.Generator().manual_seed(3))
+    return votes
+
+
+def test_votes_are_weights_times_levels_of_one_length(votes):
+    expected = VOTE_LENGTH * torch.stack([0.6 * votes.weight[0] + 0.8 * votes.weight[2], votes.weight[3]])
+    torch.testing.assert_close(votes(GENES, LEVELS, MASK), expected)
+
+
+@pytest.mark.parametrize("factor", [2, 3])
+def test_votes_do_not_grow_with_all_levels_together(votes, factor):
+    torch.testing.assert_close(votes(GENES, factor * LEVELS, MASK), votes(GENES, LEVELS, MASK))
+
+
+def test_cell_without_genes_has_no_votes(votes):
+    assert votes(GENES, LEVELS, torch.zeros_like(MASK)).tolist() == [[0, 0], [0, 0]]
+
+
+@pytest.mark.parametrize(("opinion", "moves_votes"), [(0, False), (1, True), (2, False)], ids=["sum", "votes", "alone"])
+def test_only_their_own_opinion_trains_the_votes(opinion, moves_votes):
+    head = build_cell_head(n_genes=4, width=8, n_classes=2)
+    head.opinions(torch.randn(2, 8), GENES, LEVELS, MASK)[opinion].square().sum().backward()
+    assert (head.votes.bias.grad is not None) == moves_votes
 
 
 @pytest.fixture

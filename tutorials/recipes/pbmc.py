@@ -55,7 +55,7 @@ MOST_CELLS = {"thymus": 3_000}
 
 SIZES = {"gene_width": 64, "width": 128, "n_latents": 16, "n_heads": 2, "n_layers": 2, "feed_forward": 256}
 PRETRAINING = TrainConfig(n_steps=2_000, lr=2e-3)
-FINE_TUNING = TrainConfig(n_steps=1_200, lr=2e-3)
+FINE_TUNING = TrainConfig(n_steps=1_000, lr=2e-3)
 AUGMENTATION = Augmentation()
 
 
@@ -142,7 +142,7 @@ def fine_tune(
     _, network = fresh_network(vocabulary, tree, seed=config.seed)
     if pretrained is not None:
         network.load_state_dict(load_file(pretrained), strict=False)
-    batches = BatchMaker(reference=reference, strength=augmentation, batch_size=64, token_limit=300)
+    batches = BatchMaker(reference=reference, strength=augmentation, batch_size=64, token_limit=500, token_dropout=0.1)
     return train_cell_types(network, batches, tree.membership(names), config, folder=folder)
 
 

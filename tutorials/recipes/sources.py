@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from scipy import sparse
 
-PSEUDO_DEPTH = 5_000
+PSEUDO_DEPTH = 20_000
 """Counts per cell given to cells whose counts were not published."""
 
 
@@ -209,7 +209,7 @@ class Cells:
 
 
 def whole_counts(linear: sparse.csr_matrix, kind: str) -> sparse.csr_matrix:
-    """Return whole counts; cells published without counts are brought to 5,000 of them."""
+    """Return whole counts; cells published without counts are brought to 20,000 of them."""
     values = linear.copy()
     if kind != "counts":
         totals = np.asarray(values.sum(axis=1)).ravel()

@@ -1,0 +1,65 @@
+"""Cells that listen to others: weights sum to one, and one cell never vetoes."""
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from scbert_tools.infer.refine import average_evidence, cluster_weights, neighbour_weights
+
+GRAPH = sparse.csr_matrix([[0, 1.0, 0.5, 0], [1.0, 0, 0, 0], [0.5, 0, 0, 0], [0, 0, 0, 0]])
+SURE = np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3], [0.1, 0.9]], np.float32)
+
+
+@pytest.mark.parametrize("own", [0.0, 0.2, 1.0])
+@pytest.mark.parametrize("kind", [sparse.csr_matrix, sparse.csc_matrix, sparse.csr_array], ids=["csr", "csc", "array"])
+def test_weights_of_neighbours_sum_to_one(own, kind):
+    weights = neighbour_weights(kind(GRAPH), own=own)
+    np.testing.assert_allclose(np.asarray(weights.sum(axis=1)).ravel(), 1)
+    np.testing.assert_allclose(weights.diagonal(), [own, own, own, 1])
+
+
+@pytest.mark.parametrize(
+    "weights", [neighbour_weights(GRAPH), cluster_weights(np.array([0, 0, 0, -1]))], ids=["graph", "cluster"]
+)
+def test_cell_on_its_own_keeps_its_evidence(weights):
+    np.testing.assert_allclose(average_evidence(SURE, weights)[3], SURE[3], rtol=1e-6)
+
+
+def test_cells_of_a_cluster_share_one_opinion():
+    shared = average_evidence(SURE, cluster_weights(np.array([0, 1, 0, 1])))
+    np.testing.assert_allclose(shared[0], shared[2])
+    geometric = np.sqrt(SURE[1] * SURE[3])
+    np.testing.assert_allclose(shared[1], geometric / geometric.sum(), rtol=1e-5)
+
+
+@pytest.mark.parametrize("codes", [[0, 1, 2, 3], [-1, -1, -1, -1], [5, -1, 7, 2]], ids=["own", "none", "gaps"])
+def test_clusters_of_one_cell_change_nothing(codes):
+    np.testing.assert_allclose(average_evidence(SURE, cluster_weights(np.array(codes))), SURE, rtol=1e-6)
+
+
+def test_weights_of_clusters_sum_to_one():
+    weights = cluster_weights(np.array([0, 2, 2, 2, -1, -1]))
+    np.testing.assert_allclose(np.asarray(weights @ np.ones((6, 1))).ravel(), 1)
+
+
+def test_rows_stay_probabilities(rng):
+    probabilities = rng.dirichlet([0.1] * 5, 4).astype(np.float32)
+    refined = average_evidence(probabilities, neighbour_weights(GRAPH))
+    assert refined.dtype == np.float32
+    np.testing.assert_allclose(refined.sum(axis=1), 1, rtol=1e-6)
+
+
+def test_one_certain_cell_never_vetoes_a_class():
+    certain = np.array([[1.0, 0.0], *[[0.001, 0.999]] * 9], np.float32)
+    assert average_evidence(certain, cluster_weights(np.zeros(10, int)))[0, 1] > 0.9
+
+
+def test_large_clusters_need_memory_for_their_cells_only():
+    codes = np.zeros(200_000, int)
+    refined = average_evidence(np.tile(SURE[:1], (200_000, 1)), cluster_weights(codes))
+    np.testing.assert_allclose(refined[[0, -1]], SURE[[0, 0]], rtol=1e-4)
+
+
+def test_graph_of_other_cells_is_an_error():
+    with pytest.raises(ValueError, match="mismatch"):
+        average_evidence(SURE[:3], neighbour_weights(GRAPH))
