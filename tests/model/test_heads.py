@@ -5,7 +5,6 @@ import torch
 
 from scbert_tools.model.heads import VOTE_LENGTH, GeneVotes, MaskedGeneHead, build_cell_head
 
-
 GENES, LEVELS = torch.tensor([[0, 2, 1], [3, 0, 0]]), torch.tensor([[3, 4, 0], [5, 7, 7]])
 MASK = torch.tensor([[True, True, True], [True, False, False]])[:, None, None]
 

@@ -57,6 +57,8 @@ SIZES = {"gene_width": 64, "width": 128, "n_latents": 16, "n_heads": 2, "n_layer
 PRETRAINING = TrainConfig(n_steps=2_000, lr=2e-3)
 FINE_TUNING = TrainConfig(n_steps=1_000, lr=2e-3)
 AUGMENTATION = Augmentation()
+TEMPERATURE = 1.78
+"""Fitted by ``tests/benchmarks/calibrate.py`` on data sets left out of training."""
 
 
 @dataclass(frozen=True)
@@ -171,7 +173,7 @@ def main(
     data: Annotated[Path, typer.Option(help="Folder with the public data sets.")],
     work: Annotated[Path, typer.Option(help="Folder for intermediate results.")] = Path("recipe_pbmc"),
     output: Annotated[Path, typer.Option(help="Folder of the finished model.")] = Path("pbmc"),
-    temperature: Annotated[float, typer.Option(help="Fitted by tests/benchmarks/calibrate.py.")] = 1.0,
+    temperature: Annotated[float, typer.Option(help="What logits are divided by.")] = TEMPERATURE,
     threads: Annotated[int, typer.Option(help="Threads for torch.")] = 2,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
 ) -> None:
