@@ -58,7 +58,7 @@ def test_half_model_is_smaller_close_and_leaves_the_model_in_memory_as_it_was(an
     [
         lambda model: {"vocabulary": Vocabulary(model.vocabulary.genes[::-1])},
         lambda model: {"calibration": Calibration(temperature=2.0)},
-        lambda model: {"network": _with_other_bias(model.network)},
+        lambda model: {"network": _with_another_start(model.network)},
     ],
     ids=["order of genes", "calibration", "weights"],
 )
@@ -66,9 +66,9 @@ def test_fingerprint_tells_models_apart(annotator, change):
     assert replace(annotator, **change(annotator)).fingerprint != annotator.fingerprint
 
 
-def _with_other_bias(network):
+def _with_another_start(network):
     network = deepcopy(network)
-    network.head.bias.data[0] += 1
+    network.encoder.start.data[0] += 1
     return network
 
 

@@ -28,21 +28,21 @@ def test_cell_embedding_is_the_first_latent_and_logits_are_read_from_it(annotato
 
 
 @pytest.mark.parametrize("cells", [[0], [1], [1, 0], [0, 1, 1]], ids=str)
-def test_answer_is_the_same_alone_padded_and_in_another_order(annotator, cells):
-    together = annotator.network(GENES, LEVELS, MASK).logits[cells]
+def test_answer_is_the_same_alone_padded_and_in_another_order(trained, cells):
+    together = trained.network(GENES, LEVELS, MASK).logits[cells]
     chosen = [values[cells] for values in (GENES, LEVELS, MASK)]
-    torch.testing.assert_close(annotator.network(*chosen).logits, together, rtol=0, atol=1e-5)
+    torch.testing.assert_close(trained.network(*chosen).logits, together, rtol=0, atol=1e-5)
 
 
-def test_what_stands_in_padding_is_never_read(annotator):
+def test_what_stands_in_padding_is_never_read(trained):
     genes, levels = GENES.clone(), LEVELS.clone()
     genes[1, 2], levels[1, 2] = 11, 31
-    changed = annotator.network(genes, levels, MASK).logits
-    torch.testing.assert_close(changed, annotator.network(GENES, LEVELS, MASK).logits, rtol=0, atol=1e-5)
+    changed = trained.network(genes, levels, MASK).logits
+    torch.testing.assert_close(changed, trained.network(GENES, LEVELS, MASK).logits, rtol=0, atol=1e-5)
 
 
-def test_cell_without_genes_gives_numbers(annotator):
-    assert annotator.network(GENES, LEVELS, MASK & False).logits.isfinite().all()
+def test_cell_without_genes_gives_numbers(trained):
+    assert trained.network(GENES, LEVELS, MASK & False).logits.isfinite().all()
 
 
 @pytest.mark.parametrize(("genes", "levels"), [([[12]], [[0]]), ([[0]], [[32]])], ids=["gene", "level"])

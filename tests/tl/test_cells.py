@@ -62,7 +62,7 @@ def test_view_reads_its_own_cells_of_raw(several, vocabulary):
 @pytest.mark.parametrize(
     ("layer", "error", "message"),
     [
-        ("X", ValueError, r"`layer` is 'X', which holds residuals.*usable: 'counts', 'raw'\\."),
+        ("X", ValueError, r"`layer` is 'X', which holds residuals.*usable: 'counts', 'raw'"),
         ("spliced", KeyError, r"`layer` is 'spliced', which is not in the data; present: X .*usable: 'counts', 'raw'"),
     ],
     ids=["unusable", "missing"],

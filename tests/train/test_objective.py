@@ -10,7 +10,7 @@ from scbert_tools.data.batches import Batch
 from scbert_tools.data.reference import BatchMaker, TrainBatch
 from scbert_tools.model.heads import MaskedGeneHead
 from scbert_tools.train import objective
-from scbert_tools.train.objective import cell_type_objective, hide, marginal_loss, masked_gene_loss
+from scbert_tools.train.objective import cell_type_objective, hide, marginal_loss, masked_gene_loss, vote_penalty
 
 LOGITS = torch.tensor([[2.0, 0.5, -1.0]])
 
@@ -50,12 +50,30 @@ def test_label_of_an_inner_node_leaves_the_choice_below_it_free(labels):
     torch.testing.assert_close(logits.grad[0, :2] / logits.grad[0, :2].sum(), within)
 
 
-def test_cell_type_objective_reads_the_labels_of_the_batch(annotator, labels, batch):
+def test_every_opinion_is_to_be_right_and_votes_are_to_be_small(trained, labels, batch):
     membership = torch.from_numpy(labels.membership(labels.names))
+    opinions = trained.network.opinions(batch.cells.genes, batch.cells.levels, batch.cells.mask)
+    wrong = sum(marginal_loss(logits, membership[batch.label]) for logits in opinions)
+    expected = wrong + vote_penalty(trained.network)
+    torch.testing.assert_close(cell_type_objective(membership)(trained.network, batch), expected)
+
+
+def test_penalty_grows_with_the_square_of_the_votes(network):
+    torch.nn.init.constant_(network.head.votes.weight, 1.0)
+    once = vote_penalty(network)
+    torch.nn.init.constant_(network.head.votes.weight, 3.0)
+    torch.testing.assert_close(vote_penalty(network), 9 * once)
+    assert once > 0
+
+
+@pytest.mark.parametrize(("opinion", "part"), [(0, "correction"), (1, "votes"), (2, "alone")])
+def test_each_opinion_trains_its_own_part_of_the_head(network, batch, opinion, part):
+    head = network.head
     cells = batch.cells
-    logits = annotator.network(cells.genes, cells.levels, cells.mask).logits
-    expected = marginal_loss(logits, membership[batch.label])
-    torch.testing.assert_close(cell_type_objective(membership)(annotator.network, batch), expected)
+    loss = network.opinions(cells.genes, cells.levels, cells.mask)[opinion].square().sum()
+    loss.backward()
+    trained = {name.split(".")[0] for name, p in head.named_parameters() if p.grad is not None}
+    assert trained == {part}
 
 
 @pytest.mark.parametrize("share", [0.0, 0.15, 1.0])
