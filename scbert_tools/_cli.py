@@ -1,6 +1,7 @@
 """The command line: ``scbert-tools demo``, ``scbert-tools annotate`` and ``scbert-tools models``."""
 
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,7 +46,9 @@ def demo(
         console, adata = Console(), load_cells()
         console.print(ABOUT_CELLS, style="dim")
         start = time.perf_counter()
-        tl.annotate(adata)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*model genes found")  # said above: 765 genes
+            tl.annotate(adata)
         seconds = time.perf_counter() - start
         console.print(agreement_table(compare_labels(adata.obs["scbert_label"], adata.obs[AUTHORS_KEY])))
         console.print(ABOUT_LABELS, style="dim")

@@ -103,9 +103,11 @@ def annotate(
     source = find_cells(adata, annotator.vocabulary, layer=layer)
     smooth = _smoother(adata, refine)
     states = read_cells(annotator, source.rows, source.n_cells)
-    probabilities = smooth(states.probabilities(annotator.calibration.temperature))
-    threshold = annotator.calibration.threshold
-    decision = decide(probabilities, annotator.labels, threshold=threshold, readable=states.n_tokens > 0)
+    readable = states.n_tokens > 0
+    alone = states.probabilities(annotator.calibration.temperature)
+    alone[~readable] = 1 / len(annotator.classes)
+    probabilities = smooth(alone)
+    decision = decide(probabilities, annotator.labels, threshold=annotator.calibration.threshold, readable=readable)
     adata = own(adata, copy=copy)
     _write(adata, AnnotationKeys(key_added), annotator, states, probabilities, decision)
     adata.uns[key_added] = _record(annotator, source, refine=refine, layer=layer)
@@ -158,11 +160,11 @@ def _write(
 
 def _record(annotator: Annotator, source: CellSource, **params: str | None) -> dict[str, Any]:
     """Return what ``uns`` keeps of a call, in values that h5ad can hold."""
-    tree = {name: above or "" for name, above in annotator.labels.parents.items()}
+    tree = annotator.labels.parents
     return {
         "params": {name: "" if value is None else str(value) for name, value in params.items()},
         "classes": list(annotator.classes),
-        "hierarchy": tree,
+        "hierarchy": {"name": list(tree), "parent": [above or "" for above in tree.values()]},
         "input": source.report(),
         "model": annotator.name,
         "fingerprint": annotator.fingerprint,
