@@ -120,7 +120,7 @@ def one_line_errors() -> Iterator[None]:
 
 def check_paths(cells: Path, output: Path, *, force: bool) -> None:
     """Refuse, before any work, files that cannot be read or may not be written."""
-    if not cells.is_file():
+    if not cells.exists():
         msg = f"There is no file {cells}."
         raise FileNotFoundError(msg)
     if output.suffix != ".h5ad":
@@ -140,12 +140,23 @@ def read_cells(path: Path) -> "AnnData":
 
     if path.suffix == ".h5ad":
         try:
-            return anndata.read_h5ad(path)
+            adata = anndata.read_h5ad(path)
         except READ_ERRORS:
             pass  # a converter's file: the reader below repairs what it knows and says what it cannot
+        else:
+            if not is_damaged(adata):
+                return adata
     from . import io
 
     return io.read_seurat(path)
+
+
+def is_damaged(adata: "AnnData") -> bool:
+    """Return whether a converter lost gene names or the matrix, or left columns that cannot be written again."""
+    tables = [adata.var] if adata.raw is None else [adata.var, adata.raw.var]
+    no_matrix = adata.n_vars == 0 or (adata.X is None and not adata.layers)
+    numbered = any(table.index.astype(str).str.fullmatch(r"\d+").all() for table in tables)
+    return no_matrix or numbered or any("_index" in table for table in tables)
 
 
 def write_whole(adata: "AnnData", path: Path) -> None:

@@ -6,13 +6,14 @@ import sys
 from pathlib import Path
 
 import anndata as ad
+import h5py
 import pandas as pd
 import pytest
 from typer.testing import CliRunner, Result
 
 import scbert_tools as sbt
 from scbert_tools import tl
-from scbert_tools._cli import app
+from scbert_tools._cli import app, is_damaged, read_cells
 from scbert_tools._demo import AUTHORS, compare_labels
 
 
@@ -180,3 +181,47 @@ def test_help_comes_without_heavy_imports(command: list[str]) -> None:
         "sys.exit(bool({'torch', 'scanpy', 'anndata', 'pandas'} & set(sys.modules)))"
     )
     subprocess.run([sys.executable, "-c", code, *command, "--help"], check=True, capture_output=True)
+
+
+@pytest.fixture
+def lost_names(adata: ad.AnnData, tmp_path: Path) -> Path:
+    """A file as SeuratDisk leaves it: the names of raw's genes only in a column `_index`."""
+    adata.raw = adata.copy()
+    adata.write_h5ad(tmp_path / "lost.h5ad")
+    with h5py.File(tmp_path / "lost.h5ad", "r+") as file:
+        names = file["raw/var/_index"][:]
+        del file["raw/var/_index"]
+        file["raw/var/_index"] = [str(place) for place in range(len(names))]
+        file["raw/var/features"] = names
+    return tmp_path / "lost.h5ad"
+
+
+def test_annotate_reads_a_file_with_lost_gene_names_through_the_seurat_reader(lost_names: Path) -> None:
+    names = read_cells(lost_names).var_names
+    assert {"CD3D", "LYZ"} <= set(names)
+
+
+def test_whole_file_is_read_as_it_is(cells: Path) -> None:
+    assert not is_damaged(ad.read_h5ad(cells))
+    assert "seurat_import" not in read_cells(cells).uns
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("sd_dups.h5ad", 0),
+        ("sd_pbmc3k_countsonly.h5ad", 0),
+        ("sd_kang_integrated_assayRNA_rewritten.h5ad", 0),
+        ("mds_pbmc_small.h5ad", 0),
+        ("manual_mtx_pbmc_small", 0),
+        ("tenx_dups_mtx", 0),
+        ("sd_scaled_as_counts.h5ad", 2),
+        ("sd_cite_assayADT.h5ad", 2),
+        ("mds5_pbmc3k.h5ad", 2),
+    ],
+)
+def test_converters_files_are_annotated_or_refused(shared_data: Path, tmp_path: Path, name: str, code: int) -> None:
+    result = run("annotate", shared_data.parent / "seurat" / name, tmp_path / "out.h5ad")
+    assert result.exit_code == code, result.output
+    assert ("error: " in result.output) == (code == 2)
