@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 ASSAYS = ("RNA", "Spatial", "SCT")
 SLOTS = ("counts", "data")
+PIXELS = ("imagecol", "imagerow")
+"""Columns of an image's coordinates: x and y."""
 
 
 def read_h5seurat(file: h5py.File) -> Contents:
@@ -35,7 +37,18 @@ def read_h5seurat(file: h5py.File) -> Contents:
     for name, node in file.get("reductions", {}).items():
         if "cell.embeddings" in node:
             contents.obsm[name] = np.asarray(node["cell.embeddings"][()]).T
+    _read_images(list(file.get("images", {}).values()), contents)
     return contents
+
+
+def _read_images(images: list[h5py.Group], contents: Contents) -> None:
+    """Read where the cells lie on their slide, x and y in pixels of the full image; NaN where a cell has no place."""
+    tables = [read_table(image["coordinates"], doubts=contents.doubts) for image in images if "coordinates" in image]
+    placed = [table[list(PIXELS)] for table in tables if set(PIXELS) <= set(table)]
+    if placed:
+        everywhere = pd.concat(placed)
+        first = everywhere[~everywhere.index.duplicated()]
+        contents.obsm["spatial"] = first.reindex(contents.obs.index).to_numpy(float)
 
 
 def main_assay(names: list[str], active: str) -> str:

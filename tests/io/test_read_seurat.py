@@ -130,6 +130,20 @@ def test_h5seurat_is_read_as_it_is(tmp_path, counts):
     assert adata.obsm["X_umap"].shape == (30, 2)
 
 
+def test_places_on_the_images_of_an_h5seurat_become_spatial_coordinates(tmp_path, counts):
+    with h5py.File(tmp_path / "object.h5Seurat", "w") as file:
+        file["cell.names"] = np.array(CELLS, dtype=TEXT)
+        write_table(file, "meta.data", CELLS)
+        file["assays/RNA/features"] = np.array(GENES, dtype=TEXT)
+        write_sparse(file, "assays/RNA/counts", counts, genes_first=True)
+        for slide, cells in {"left": CELLS[10:20], "right": CELLS[:9]}.items():
+            places = write_table(file, f"images/{slide}/coordinates", cells)
+            places["imagerow"], places["imagecol"] = np.arange(len(cells)) + 0.5, np.arange(len(cells)) + 100.0
+    spatial = read_seurat(tmp_path / "object.h5Seurat").obsm["spatial"]
+    np.testing.assert_array_equal(spatial[[10, 11, 0]], [[100, 0.5], [101, 1.5], [100, 0.5]])
+    assert np.isnan(spatial[9]).all()
+
+
 def test_h5mu_gives_the_rna_and_keeps_the_proteins(tmp_path, counts):
     with h5py.File(tmp_path / "cite.h5mu", "w") as file:
         for name in ("RNA", "ADT"):
