@@ -6,6 +6,7 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
+import scanpy as sc
 from scipy import sparse
 
 import scbert_tools as sbt
@@ -240,3 +241,14 @@ def test_shipped_model_is_deterministic(pbmc68k):
     part = pbmc68k[:100].copy()
     done = [sbt.tl.annotate(part, copy=True) for _ in range(2)]
     np.testing.assert_array_equal(*(each.obsm["scbert_probabilities"] for each in done))
+
+
+def test_refinement_uses_the_graph_of_a_basis_corrected_for_batches(pbmc68k):
+    pbmc68k.obs["lane"] = pd.Categorical(["one", "two"] * 350)
+    sbt.tl.embed(pbmc68k)
+    sbt.pp.harmony(pbmc68k, "lane", basis="X_scbert", adjusted_basis="X_scbert_harmony", random_state=0)
+    sc.pp.neighbors(pbmc68k, use_rep="X_scbert_harmony", random_state=0)
+    sbt.tl.annotate(pbmc68k, key_added="alone")
+    sbt.tl.annotate(pbmc68k, refine="neighbors", key_added="together")
+    changed = pbmc68k.obs["alone_label"].astype(str) != pbmc68k.obs["together_label"].astype(str)
+    assert 0 < changed.mean() < 0.5
