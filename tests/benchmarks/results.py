@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 if TYPE_CHECKING:
@@ -47,15 +48,16 @@ def pivot(path: Path, *, column: str, sets: Sequence[str]) -> pd.DataFrame:
     table = pd.read_csv(path).pivot_table(index="set", columns="method", values=column, dropna=False)
     table = table.reindex([name for name in sets if name in table.index])
     table.loc["**mean**"] = table.mean(skipna=False)
-    return table[table.columns[table.loc["**mean**"].argsort()[::-1]]]
+    return table.dropna(axis=1, how="all").sort_values("**mean**", axis=1, ascending=False, na_position="last")
 
 
 def markdown(table: pd.DataFrame) -> str:
-    """Return a table with three decimals as markdown."""
+    """Return a table with three decimals as markdown, a dash for what has not been run."""
     head = ["set", *map(str, table.columns)]
     lines = [head, ["---"] + ["--:"] * table.shape[1]]
     lines += [
-        [str(name), *(f"{value:.3f}" for value in row)] for name, row in zip(table.index, table.to_numpy(), strict=True)
+        [str(name), *("–" if np.isnan(value) else f"{value:.3f}" for value in row)]
+        for name, row in zip(table.index, table.to_numpy(), strict=True)
     ]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
