@@ -9,7 +9,6 @@ LIGER_BASIS = "X_liger"
 LIGER_SHARED = "liger_shared"
 LIGER_BATCH = "liger_batch"
 LIGER = "liger"
-EMBEDDING = "X_scbert"
 IMPORT_REPORT = "seurat_import"
 GENE_REPORT = "scbert_genes"
 

@@ -18,6 +18,9 @@ from scipy import sparse
 from scoring import Prediction, load_once, score, trainable_classes
 from sklearn.model_selection import StratifiedKFold
 
+from scbert_tools.tokens.recover_counts import recover_counts
+from scbert_tools.tokens.scale import detect_scale
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -48,18 +51,11 @@ def load_baron() -> list[Labelled]:
     ]
 
 
-def counts_of_log2(x: sparse.csr_matrix) -> sparse.csr_matrix:
-    """Undo ``log2(factor * count + 1)``: the smallest value of a cell is one count."""
-    scaled = np.exp2(x.data.astype(np.float64)) - 1
-    one_count = np.repeat(np.minimum.reduceat(scaled, x.indptr[:-1]), np.diff(x.indptr))
-    counts = np.rint(scaled / one_count).astype(np.float32)
-    return sparse.csr_matrix((counts, x.indices, x.indptr), x.shape)
-
-
 def load_breast() -> Labelled:
     """Read the immune cells of breast tumours, shipped as logarithms to base 2."""
     adata = ad.read_h5ad(SHARED / "data/labelled/breast_til_spectra.h5ad")
-    counts, label = counts_of_log2(sparse.csr_matrix(adata.X)), adata.obs["cell_type"].to_numpy(str)
+    logged = sparse.csr_matrix(adata.X)
+    counts, label = recover_counts(logged, detect_scale(logged)), adata.obs["cell_type"].to_numpy(str)
     return Labelled("breast_til", "breast_til", counts, adata.var_names.to_numpy(str), label)
 
 
