@@ -11,45 +11,13 @@ from torch.nn import functional
 from .embedding import GeneEmbedding
 from .encoder import EncoderLayer
 from .heads import build_cell_head
+from .latent import SelfAttention
 from .network import CellTransformer
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from .config import ModelConfig
-
-
-class ExactAttention(nn.Module):
-    """Multi-head softmax attention among all tokens of a cell.
-
-    Parameters
-    ----------
-    width
-        Numbers per token.
-    n_heads
-        Heads.
-    """
-
-    def __init__(self, *, width: int, n_heads: int) -> None:
-        super().__init__()
-        self.project = nn.Linear(width, 3 * width)
-        self.out = nn.Linear(width, width)
-        self.n_heads = n_heads
-
-    def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
-        """Return what each token reads from the real ones.
-
-        Parameters
-        ----------
-        tokens
-            (cells, tokens, width).
-        mask
-            (cells, 1, 1, tokens), true where a token is real.
-        """
-        heads = self.project(tokens).unflatten(-1, (3, self.n_heads, -1)).permute(2, 0, 3, 1, 4)
-        query, key, value = heads  # (cells, heads, tokens, width / heads) each
-        read = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
-        return self.out(read.transpose(1, 2).flatten(2))
 
 
 class ExactEncoder(nn.Module):
@@ -96,7 +64,7 @@ def build_exact(config: ModelConfig, n_classes: int) -> CellTransformer:
     """Return an exact-attention network of the given sizes with fresh weights; gene tokens have the full width."""
     layers = [
         EncoderLayer(
-            attention=ExactAttention(width=config.width, n_heads=config.n_heads),
+            attention=SelfAttention(width=config.width, n_heads=config.n_heads),
             width=config.width,
             feed_forward=config.feed_forward,
             dropout=config.dropout,

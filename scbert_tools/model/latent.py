@@ -54,12 +54,12 @@ class CrossAttention(nn.Module):
 
 
 class SelfAttention(nn.Module):
-    """Multi-head attention among the latents.
+    """Multi-head softmax attention among tokens: the latents, or all genes of a cell.
 
     Parameters
     ----------
     width
-        Numbers per latent.
+        Numbers per token.
     n_heads
         Heads.
     """
@@ -70,28 +70,31 @@ class SelfAttention(nn.Module):
         self.out = nn.Linear(width, width)
         self.n_heads = n_heads
 
-    def forward(self, latents: Tensor, n_asking: int) -> Tensor:
-        """Return what the first ``n_asking`` latents read from all of them.
+    def forward(self, tokens: Tensor, mask: Tensor | None = None, *, n_asking: int | None = None) -> Tensor:
+        """Return what the first ``n_asking`` tokens read from the real ones.
 
         Parameters
         ----------
-        latents
-            (cells, latents, width).
+        tokens
+            (cells, tokens, width).
+        mask
+            (cells, 1, 1, tokens), true where a token is real; ``None`` where all are.
         n_asking
-            Latents whose answer is wanted.
+            Tokens whose answer is wanted; all by default.
 
         Returns
         -------
         (cells, n_asking, width).
         """
-        width = latents.shape[-1]
+        width = tokens.shape[-1]
         weight, bias = self.project.weight, self.project.bias
-        query = functional.linear(latents[:, :n_asking], weight[:width], bias[:width])
-        key, value = functional.linear(latents, weight[width:], bias[width:]).chunk(2, dim=-1)
-        read = functional.scaled_dot_product_attention(self._heads(query), self._heads(key), self._heads(value))
+        query = functional.linear(tokens[:, :n_asking], weight[:width], bias[:width])
+        key, value = functional.linear(tokens, weight[width:], bias[width:]).chunk(2, dim=-1)
+        heads = (self._heads(query), self._heads(key), self._heads(value))
+        read = functional.scaled_dot_product_attention(*heads, attn_mask=mask)
         return self.out(read.transpose(1, 2).flatten(2))
 
-    def _heads(self, vectors: Tensor) -> Tensor:  # (cells, latents, width) -> (cells, heads, latents, width / heads)
+    def _heads(self, vectors: Tensor) -> Tensor:  # (cells, tokens, width) -> (cells, heads, tokens, width / heads)
         return vectors.unflatten(-1, (self.n_heads, -1)).transpose(1, 2)
 
 
@@ -123,7 +126,7 @@ class LatentLayer(nn.Module):
     def forward(self, latents: Tensor, tokens: Tensor, mask: Tensor, n_kept: int) -> Tensor:
         """Return the first ``n_kept`` latents after one layer; shapes as in :class:`CrossAttention`."""
         latents = latents + self.dropout(self.cross(self.norms[0](latents), tokens, mask))
-        kept = latents[:, :n_kept] + self.dropout(self.mix(self.norms[1](latents), n_kept))
+        kept = latents[:, :n_kept] + self.dropout(self.mix(self.norms[1](latents), n_asking=n_kept))
         return kept + self.dropout(self.think(self.norms[2](kept)))
 
 

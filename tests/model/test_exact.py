@@ -6,7 +6,7 @@ import torch
 
 import scbert_tools as sbt
 from scbert_tools.model.config import ModelConfig
-from scbert_tools.model.exact import ExactAttention
+from scbert_tools.model.latent import SelfAttention
 from scbert_tools.model.network import build_network
 
 GENES, LEVELS = torch.tensor([[0, 4, 7], [1, 2, 0]]), torch.tensor([[3, 1, 9], [5, 5, 0]])
@@ -51,7 +51,7 @@ def test_encoder_returns_the_first_tokens(exact, n_kept, n_returned):
 
 
 def test_one_head_gives_what_the_formula_gives():
-    layer = ExactAttention(width=4, n_heads=1)
+    layer = SelfAttention(width=4, n_heads=1)
     tokens = torch.randn(1, 5, 4, generator=torch.Generator().manual_seed(0))
     query, key, value = layer.project(tokens).chunk(3, dim=-1)
     expected = layer.out((query @ key.mT / 2).softmax(-1) @ value)
