@@ -53,7 +53,7 @@ class Settings:
 
     @property
     def device(self) -> str:
-        """Where models run: ``"auto"`` (a GPU if torch sees one), or a torch device such as ``"cuda:1"``."""
+        """Where models run: ``"auto"`` (CUDA, else Apple's MPS, else CPU), or a torch device such as ``"cuda:1"``."""
         return self._device
 
     @device.setter
@@ -79,9 +79,9 @@ class Settings:
         """Name the device to use now, with ``"auto"`` resolved."""
         if self.device != "auto":
             return self.device
-        from torch import cuda
+        from torch import backends, cuda
 
-        return "cuda" if cuda.is_available() else "cpu"
+        return "cuda" if cuda.is_available() else "mps" if backends.mps.is_available() else "cpu"
 
     def _tell(self) -> None:
         """Give the logger one handler for the chosen level, or none."""

@@ -37,6 +37,14 @@ class Batch:
     def __len__(self) -> int:
         return len(self.genes)
 
+    def to(self, device: torch.device) -> Batch:
+        """Return the same cells on a device."""
+        return Batch(self.genes.to(device), self.levels.to(device), self.mask.to(device))
+
+    def every(self, first: int, step: int) -> Batch:
+        """Return every ``step``-th cell, beginning with the cell ``first``."""
+        return Batch(self.genes[first::step], self.levels[first::step], self.mask[first::step])
+
 
 def pad(rows: TokenRows, cells: np.ndarray | None = None) -> Batch:
     """Return ``cells`` of ``rows`` (all by default) padded to the longest of them, to one token at least."""
@@ -50,12 +58,25 @@ def pad(rows: TokenRows, cells: np.ndarray | None = None) -> Batch:
     return Batch(torch.from_numpy(genes), torch.from_numpy(levels), torch.from_numpy(real)[:, None, None])
 
 
-def by_length(lengths: np.ndarray, tokens_per_batch: int) -> Iterator[np.ndarray]:
-    """Yield cells of similar length together, each batch within ``tokens_per_batch`` after padding."""
+def by_length(
+    lengths: np.ndarray, tokens_per_batch: int, *, cells_per_batch: int | None = None
+) -> Iterator[np.ndarray]:
+    """Yield cells of similar length together, each batch within ``tokens_per_batch`` after padding.
+
+    Parameters
+    ----------
+    lengths
+        (cells,) tokens of each cell.
+    tokens_per_batch
+        Most tokens of a batch; a longer cell goes alone.
+    cells_per_batch
+        Most cells of a batch; not limited by default.
+    """
     order = np.argsort(lengths, kind="stable")
     stop = len(order)
+    most = len(order) if cells_per_batch is None else cells_per_batch
     while stop:
-        size = max(1, tokens_per_batch // max(1, int(lengths[order[stop - 1]])))
+        size = min(most, max(1, tokens_per_batch // max(1, int(lengths[order[stop - 1]]))))
         yield order[max(0, stop - size) : stop]
         stop = max(0, stop - size)
 

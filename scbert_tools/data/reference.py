@@ -83,6 +83,22 @@ class TrainBatch:
     cells: Batch
     label: Tensor
 
+    def __len__(self) -> int:
+        return len(self.label)
+
+    def to(self, device: torch.device) -> TrainBatch:
+        """Return the same batch on a device."""
+        return TrainBatch(self.cells.to(device), self.label.to(device))
+
+    def pieces(self, n_pieces: int) -> list[TrainBatch]:
+        """Return the batch dealt out into pieces; one piece is the batch itself.
+
+        The views of a cell are half the batch apart, so they stay together as long as the pieces divide the half.
+        """
+        if n_pieces == 1:
+            return [self]
+        return [TrainBatch(self.cells.every(i, n_pieces), self.label[i::n_pieces]) for i in range(n_pieces)]
+
 
 @dataclass(frozen=True, kw_only=True)
 class BatchMaker:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from tqdm.auto import tqdm
 
+from .._settings import settings
 from ..data.batches import by_length, pad
+from ..data.device import Room, current_device, device_of, placed, reading_precision
 from ..tokens.levels import to_levels
 
 if TYPE_CHECKING:
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from scipy import sparse
 
     from ..model.annotator import Annotator
+    from ..model.network import CellTransformer
     from ..tokens.levels import TokenRows
 
 CELLS_PER_CHUNK = 4096
@@ -26,6 +30,9 @@ CELLS_PER_CHUNK = 4096
 
 TOKENS_PER_BATCH = 16_384
 """Padded tokens that go through the network together; small enough to stay in a CPU's cache."""
+
+TOKENS_PER_GPU_BATCH = 2**19
+"""The same on a GPU, which wants large batches; halved whenever its memory is full."""
 
 PROGRESS_FROM = 5_000
 """Fewer cells are done before a progress bar could be read."""
@@ -85,14 +92,26 @@ def read_cells(
 
 
 def run_network(annotator: Annotator, tokens: TokenRows) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return logits and embeddings of tokenised cells, in their order."""
-    n_cells = len(tokens.lengths)
+    """Return logits and embeddings of tokenised cells, in their order; where and how large a batch the settings say."""
+    n_cells, device, room = len(tokens.lengths), current_device(), Room()
     logits = np.zeros((n_cells, len(annotator.classes)), np.float32)
     embedding = np.zeros((n_cells, annotator.config.width), np.float32)
-    network = annotator.network.eval()
-    with torch.inference_mode():
-        for cells in by_length(annotator.network.tokens_read(tokens.lengths), TOKENS_PER_BATCH):
-            batch = pad(tokens, cells)
-            output = network(batch.genes, batch.levels, batch.mask)
-            logits[cells], embedding[cells] = output.logits.numpy(), output.embedding.numpy()
+    lengths = annotator.network.tokens_read(tokens.lengths)
+    most = TOKENS_PER_BATCH if device.type == "cpu" else TOKENS_PER_GPU_BATCH
+    with placed(annotator.network.eval(), device) as network, torch.inference_mode(), reading_precision(device):
+        for cells in by_length(lengths, most, cells_per_batch=settings.batch_size):
+            logits[cells], embedding[cells] = room.fit(partial(_read_batch, network, tokens, cells), len(cells))
     return logits, embedding
+
+
+def _read_batch(
+    network: CellTransformer, tokens: TokenRows, cells: NDArray[np.int64], parts: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return logits and embeddings of some cells, read in a number of parts."""
+    logits, embedding = [], []
+    for part in np.array_split(cells, parts):
+        batch = pad(tokens, part).to(device_of(network))
+        output = network(batch.genes, batch.levels, batch.mask)
+        logits.append(output.logits.float().cpu().numpy())
+        embedding.append(output.embedding.float().cpu().numpy())
+    return np.concatenate(logits), np.concatenate(embedding)

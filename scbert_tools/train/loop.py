@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from dataclasses import dataclass
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 import torch
 from torch import nn
+
+from ..data.device import Room, current_device, device_of, training_precision
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -33,6 +36,9 @@ class Step:
 class Trainer(Generic[Network]):
     """A network in training: its weights, their moving average, the optimiser and the step reached.
 
+    It trains on the device of the settings. Where the memory of a GPU cannot take a batch, the step is made from
+    parts of it, whose gradients are added.
+
     Parameters
     ----------
     network
@@ -42,7 +48,7 @@ class Trainer(Generic[Network]):
     """
 
     def __init__(self, network: Network, config: TrainConfig) -> None:
-        self.network, self.config = network, config
+        self.network, self.config, self.room = network.to(current_device()), config, Room()
         self.average = deepcopy(network).eval()
         self.optimizer = torch.optim.AdamW(_parameter_groups(network, config.weight_decay), betas=(0.9, 0.98))
         self.step = 0
@@ -76,16 +82,12 @@ class Trainer(Generic[Network]):
     def _take_step(self, batch: TrainBatch, loss_of: Objective[Network]) -> Step:
         """Lower the loss once."""
         lr = self.config.lr_at(self.step)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.config.seed * 1_000_003 + self.step)
-            self.network.train()
-            loss = loss_of(self.network, batch)
-        loss.backward()
+        loss = self.room.fit(lambda parts: self._descend(batch, loss_of, parts), len(batch))
         slope = nn.utils.clip_grad_norm_(self.network.parameters(), self.config.max_grad_norm)
-        if not (torch.isfinite(loss) and torch.isfinite(slope)):
+        if not (math.isfinite(loss) and torch.isfinite(slope)):
             self.optimizer.zero_grad(set_to_none=True)
             msg = (
-                f"Training diverged at step {self.step}: the loss is {loss.item()}, the norm of its gradient "
+                f"Training diverged at step {self.step}: the loss is {loss}, the norm of its gradient "
                 f"{slope.item()}. Try a lower `lr` than {lr:.2g}."
             )
             raise FloatingPointError(msg)
@@ -95,7 +97,21 @@ class Trainer(Generic[Network]):
         self.optimizer.zero_grad(set_to_none=True)
         self._follow()
         self.step += 1
-        return Step(self.step - 1, loss.item(), lr)
+        return Step(self.step - 1, loss, lr)
+
+    def _descend(self, batch: TrainBatch, loss_of: Objective[Network], parts: int) -> float:
+        """Add up the gradients of the parts of a batch and return its loss."""
+        self.optimizer.zero_grad(set_to_none=True)
+        self.network.train()
+        device, total = device_of(self.network), 0.0
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            torch.manual_seed(self.config.seed * 1_000_003 + self.step)
+            for piece in batch.pieces(parts):
+                with training_precision(device):
+                    loss = loss_of(self.network, piece.to(device)) * (len(piece) / len(batch))
+                loss.backward()
+                total += loss.item()
+        return total
 
     @torch.no_grad()
     def _follow(self) -> None:

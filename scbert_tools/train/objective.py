@@ -52,7 +52,7 @@ def cell_type_objective(membership: Tensor) -> Objective[CellTransformer]:
 
     def loss_of(network: CellTransformer, batch: TrainBatch) -> Tensor:
         opinions = network.opinions(batch.cells.genes, batch.cells.levels, batch.cells.mask)
-        allowed = membership[batch.label]
+        allowed = membership.to(batch.label.device)[batch.label]
         return torch.stack([marginal_loss(one, allowed) for one in opinions]).sum() + vote_penalty(network)
 
     return loss_of
@@ -61,7 +61,9 @@ def cell_type_objective(membership: Tensor) -> Objective[CellTransformer]:
 def vote_penalty(network: CellTransformer) -> Tensor:
     """Return the penalty on large gene votes; zero for a network without them."""
     votes = getattr(network.head, "votes", None)
-    return torch.zeros(()) if votes is None else 0.5 * VOTE_PENALTY * votes.weight.square().sum()
+    if votes is None:
+        return torch.zeros((), device=next(network.parameters()).device)
+    return 0.5 * VOTE_PENALTY * votes.weight.square().sum()
 
 
 def hide(mask: Tensor, *, share: float, generator: torch.Generator) -> Tensor:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from ..data.batches import by_length, pad
+from ..data.device import device_of
 from ..tokens.levels import to_levels
 from .loop import Trainer
 from .objective import cell_type_objective, marginal_loss
@@ -64,8 +65,8 @@ def held_out_loss(reference: Reference, membership: Tensor, levels: Levels) -> C
     def look(network: CellTransformer) -> float:
         total = 0.0
         for cells in by_length(tokens.lengths, 2**16):
-            batch = pad(tokens, cells)
-            logits = network(batch.genes, batch.levels, batch.mask).logits
+            batch = pad(tokens, cells).to(device_of(network))
+            logits = network(batch.genes, batch.levels, batch.mask).logits.cpu()
             total += marginal_loss(logits, allowed[cells]).item() * len(cells)
         return total / max(1, len(reference))
 

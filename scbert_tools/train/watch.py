@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Generic
+from typing import TYPE_CHECKING, Any, Generic
 
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from tqdm.auto import tqdm
 
-from .checkpoint import read_checkpoint, write_checkpoint
+from .checkpoint import check_folder, read_checkpoint, read_weights, write_checkpoint
 from .loop import Network, Trainer
 
 if TYPE_CHECKING:
@@ -75,7 +75,17 @@ def run_training(
         Where checkpoints go; ``None`` keeps none.
     progress
         Show a progress bar.
+
+    Raises
+    ------
+    PermissionError
+        If ``folder`` cannot be written to.
+    ValueError
+        If ``folder`` holds a damaged checkpoint, or that of a training with other settings.
+    FloatingPointError
+        If training diverges; the checkpoint before it stays.
     """
+    check_folder(folder)
     keeper = _Keeper(trainer, folder)
     losses: list[float] = []
     steps = trainer.fit(batch_of, loss_of)
@@ -92,6 +102,7 @@ def run_training(
                 steps.close()
                 break
     trainer.average.load_state_dict(keeper.best)
+    trainer.average.to("cpu")
     return keeper.history
 
 
@@ -103,8 +114,9 @@ class _Keeper(Generic[Network]):
         self.best: dict[str, Tensor] = self._copy()
         if folder is not None and (folder / "last.safetensors").is_file():
             facts = read_checkpoint(trainer, folder / "last.safetensors")
+            _refuse_other_config(facts.get("config"), asdict(trainer.config), folder)
             self.history = History(**facts["history"])
-            self.best = load_file(folder / "best.safetensors")
+            self.best = read_weights(folder / "best.safetensors")
 
     def _copy(self) -> dict[str, Tensor]:
         return {name: tensor.detach().clone() for name, tensor in self.trainer.average.state_dict().items()}
@@ -115,7 +127,19 @@ class _Keeper(Generic[Network]):
         if self.history.since_best() == 0:
             self.best = self._copy()
         if self.folder is not None:
-            self.folder.mkdir(parents=True, exist_ok=True)
             save_file(self.best, self.folder / "best.part")
             (self.folder / "best.part").replace(self.folder / "best.safetensors")
-            write_checkpoint(self.trainer, self.folder / "last.safetensors", history=asdict(self.history))
+            facts = {"history": asdict(self.history), "config": asdict(self.trainer.config)}
+            write_checkpoint(self.trainer, self.folder / "last.safetensors", **facts)
+
+
+def _refuse_other_config(known: dict[str, Any] | None, wanted: dict[str, Any], folder: Path) -> None:
+    """Refuse to go on with a training that was begun with other settings; old checkpoints do not tell theirs."""
+    other = [name for name, value in (known or {}).items() if wanted.get(name) != value]
+    if known is not None and other:
+        described = ", ".join(f"{name} = {known[name]!r} instead of {wanted.get(name)!r}" for name in other)
+        msg = (
+            f"`folder` {str(folder)!r} holds a training begun with {described}. Use the same settings to go on "
+            "with it, or another folder."
+        )
+        raise ValueError(msg)

@@ -3,12 +3,11 @@
 from copy import deepcopy
 
 import pytest
-from safetensors import SafetensorError
 
 from scbert_tools.model.config import ModelConfig
 from scbert_tools.model.network import build_network
 from scbert_tools.train import checkpoint
-from scbert_tools.train.checkpoint import read_checkpoint, write_checkpoint
+from scbert_tools.train.checkpoint import check_folder, read_checkpoint, write_checkpoint
 from scbert_tools.train.config import TrainConfig
 from scbert_tools.train.loop import Trainer
 
@@ -56,11 +55,22 @@ def test_interrupted_writing_leaves_the_old_checkpoint(network, tmp_path, monkey
 def test_checkpoint_of_another_network_is_refused(network, tmp_path):
     write_checkpoint(Trainer(network, CONFIG), tmp_path / "last.safetensors")
     other = build_network(ModelConfig(n_genes=12, width=16, n_heads=2), 3)
-    with pytest.raises(RuntimeError, match=r"size mismatch|Missing key"):
+    with pytest.raises(ValueError, match=r"belongs to another training: size mismatch for embedding.gene.weight"):
         read_checkpoint(Trainer(other, CONFIG), tmp_path / "last.safetensors")
 
 
 def test_damaged_checkpoint_is_an_error(network, tmp_path):
     (tmp_path / "last.safetensors").write_bytes(b"half")
-    with pytest.raises(SafetensorError, match="header"):
+    with pytest.raises(ValueError, match=r"last.safetensors' is damaged .*header.* Remove '.*' to begin anew"):
         read_checkpoint(Trainer(network, CONFIG), tmp_path / "last.safetensors")
+
+
+def test_folder_that_cannot_be_written_to_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(PermissionError, match=r"`folder` .* cannot be written to .* choose another"):
+        check_folder(tmp_path / "file" / "run")
+
+
+def test_folder_that_is_missing_is_made(tmp_path):
+    check_folder(tmp_path / "new" / "run")
+    assert not list((tmp_path / "new" / "run").iterdir())
