@@ -1,6 +1,9 @@
-"""Tools: name cell types and embed cells."""
+"""Tools: name cell types, explain the names, embed cells."""
 
 from ._annotate import annotate
+from ._attention import attention
+from ._attribute import attribute
 from ._embed import embed
+from ._fine_tune import fine_tune
 
-__all__ = ["annotate", "embed"]
+__all__ = ["annotate", "attention", "attribute", "embed", "fine_tune"]

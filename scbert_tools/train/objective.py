@@ -38,7 +38,7 @@ def marginal_loss(logits: Tensor, allowed: Tensor) -> Tensor:
 
 
 VOTE_PENALTY = 3e-4
-"""Weight of half the squared gene votes in the loss, as in ridge-penalised logistic regression."""
+"""Weight of half the squared surprise of the gene votes, as in ridge-penalised logistic regression."""
 
 
 def cell_type_objective(membership: Tensor) -> Objective[CellTransformer]:
@@ -59,11 +59,11 @@ def cell_type_objective(membership: Tensor) -> Objective[CellTransformer]:
 
 
 def vote_penalty(network: CellTransformer) -> Tensor:
-    """Return the penalty on large gene votes; zero for a network without them."""
+    """Return the penalty on gene votes away from what was expected; zero for a network without votes."""
     votes = getattr(network.head, "votes", None)
     if votes is None:
         return torch.zeros((), device=next(network.parameters()).device)
-    return 0.5 * VOTE_PENALTY * votes.weight.square().sum()
+    return 0.5 * VOTE_PENALTY * votes.surprise()
 
 
 def hide(mask: Tensor, *, share: float, generator: torch.Generator) -> Tensor:

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import sparse
 from scipy.optimize import minimize
 
-from ..model.heads import VOTE_LENGTH
+from ..model.heads import VOTE_LENGTH, VOTE_POWER
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,11 +41,11 @@ class Votes:
 
 
 def loudness_of(tokens: TokenRows, n_genes: int) -> sparse.csr_matrix:
-    """Return how loud each gene of each cell votes, (cells, genes): levels brought to one length, as the head does."""
-    lengths = np.sqrt(np.add.reduceat(np.r_[tokens.levels.astype(np.float32) ** 2, 0], tokens.indptr[:-1]))
-    lengths[tokens.lengths == 0] = 1
-    data = tokens.levels * np.repeat(VOTE_LENGTH / np.maximum(lengths, 1e-12), tokens.lengths)
-    return sparse.csr_matrix((data.astype(np.float32), tokens.genes, tokens.indptr), (len(lengths), n_genes))
+    """Return how loud each gene of each cell votes, (cells, genes), as :func:`~scbert_tools.model.heads.loudness`."""
+    loud = tokens.levels.astype(np.float32) ** np.float32(VOTE_POWER)
+    lengths = np.sqrt(np.add.reduceat(np.r_[loud**2, 0], tokens.indptr[:-1]))
+    loud *= np.repeat(VOTE_LENGTH / np.maximum(lengths, 1e-12), tokens.lengths)
+    return sparse.csr_matrix((loud, tokens.genes, tokens.indptr), (len(lengths), n_genes))
 
 
 def solve_votes(

@@ -1,0 +1,247 @@
+"""Teach a model the cell types of a reference."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .._docs import shared_docs
+from .._settings import logger
+from ._seed import seed_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from os import PathLike
+
+    import numpy as np
+    from anndata import AnnData
+
+    from ..data.reference import Reference
+    from ..data.targets import Targets
+    from ..model.annotator import Annotator
+    from ..model.labels import LabelTree
+    from ..train.fine_tuning import FineTuned
+    from ..train.start import Start
+
+
+@shared_docs
+def fine_tune(  # noqa: PLR0913
+    adata: AnnData,
+    label_key: str | Sequence[str],
+    *,
+    model: str | PathLike[str] | Annotator = "pbmc",
+    preset: str | None = None,
+    batch_key: str | None = None,
+    label_tree: LabelTree | Mapping[str, str | None] | None = None,
+    multilabel: bool = False,
+    contrastive: float = 0.1,
+    temperature: float = 0.1,
+    n_steps: int = 600,
+    lr: float = 2e-3,
+    keep_genes: bool = False,
+    layer: str | None = None,
+    folder: str | PathLike[str] | None = None,
+    rng: int | np.random.Generator | None = None,
+    random_state: int | None = None,
+) -> Annotator:
+    """Teach a model the cell types of a reference, on a laptop, and say how good it is.
+
+    Every gene votes for the classes, as in a logistic regression, and a Transformer that reads the whole cell corrects
+    the votes. It learns from cells drawn anew at other depths, by cross-entropy and by a contrastive loss that pulls
+    cells of one type together. An eighth of the cells, or of the batches, is held out: it chooses the penalty on votes,
+    when to stop, how far the Transformer is trusted, and the temperature of the probabilities. The votes are then
+    solved again with all cells.
+
+    Parameters
+    ----------
+    {adata}
+    label_key
+        Column of ``adata.obs`` with the cell types; with ``multilabel=True`` a column of lists. Several boolean
+        columns, one per label, also let cells have several labels. Cells without a label are left out, with a warning.
+    model
+        Name, folder or :class:`~scbert_tools.Annotator` to start from: its genes and its encoder are kept, its classes
+        are not. A published-format model of :func:`scbert_tools.models.load_scbert` is fine.
+    preset
+        ``"mini"``, ``"base"`` or ``"scbert"`` to start from random weights of that size instead of ``model``.
+    batch_key
+        Column of ``adata.obs`` with batches or donors. Whole batches are then held out, which tells what to expect
+        of new ones.
+    label_tree
+        From every label to the one above it, ``None`` at the top. Cells may be labelled at any depth of it. By default
+        the tree of the model if it knows all labels, and no tree otherwise.
+    multilabel
+        Whether cells may have several labels at once.
+    contrastive
+        Weight of the contrastive loss (supervised InfoNCE) beside the cross-entropy; 0 leaves it out.
+    temperature
+        What cosines are divided by in the contrastive loss; lower values look at the nearest cells only.
+    n_steps
+        Most steps of training; it stops earlier when held-out cells no longer gain.
+    lr
+        Highest learning rate.
+    keep_genes
+        Read only the genes of the model. By default it also learns the other genes of ``adata`` that at least five
+        cells express, which helps on data of the same kind and may hurt on others.
+    {layer}
+    folder
+        Where checkpoints go; a training that was interrupted goes on from there when called again.
+    {rng}
+    {random_state}
+
+    Returns
+    -------
+    The model, ready for ``model=`` of every function; ``card`` holds the comparison with logistic regression and
+    nearest neighbours on the held-out cells, which is also logged (see ``scbert_tools.settings.verbosity``).
+
+    Raises
+    ------
+    KeyError
+        If a column is missing.
+    ValueError
+        If there are fewer than two labels, labels are not in the tree, no matrix is usable, too few genes of the model
+        are found, or an option is out of range.
+    PermissionError
+        If ``folder`` cannot be written to.
+    FloatingPointError
+        If training diverges; a lower ``lr`` helps.
+
+    Notes
+    -----
+    Contrastive loss: van den Oord et al. 2018 (arXiv:1807.03748), with labels as in Khosla et al. 2020
+    (arXiv:2004.11362).
+
+    Examples
+    --------
+    >>> import scanpy as sc
+    >>> import scbert_tools as sbt
+    >>> adata = sc.datasets.pbmc68k_reduced()
+    >>> model = sbt.tl.fine_tune(adata, "bulk_labels", preset="mini", n_steps=20)
+    >>> len(model.classes)
+    10
+    """
+    from ..train.checkpoint import check_folder
+    from ..train.config import TrainConfig
+    from ..train.contrast import Contrast
+    from ..train.fine_tuning import FineTuning, fine_tune_network
+    from ._training_cells import batches_of_cells, read_reference, read_targets
+
+    seed = seed_of(rng, random_state)
+    config = FineTuning(
+        training=TrainConfig(n_steps=n_steps, lr=lr, check_every=50, patience=4, seed=seed),
+        contrast=Contrast(weight=contrastive, temperature=temperature),
+    )
+    base = _base(model, preset)
+    targets = read_targets(adata, label_key, label_tree=label_tree, multilabel=multilabel, known=_known(base))
+    batch = batches_of_cells(adata, batch_key)
+    where = None if folder is None else Path(folder)
+    check_folder(where)
+    start = _start(adata, base, preset, targets, seed=seed, keep_genes=keep_genes, layer=layer)
+    reference = read_reference(adata, start.vocabulary, targets, batch=batch, layer=layer)
+    _tell_what_is_left_out(targets)
+    held = None if batch is None else reference.dataset
+    done = fine_tune_network(start, reference, targets, config, batch=held, folder=where)
+    return _assembled(start, base, reference, targets, done)
+
+
+def _base(model: str | PathLike[str] | Annotator, preset: str | None) -> Annotator | None:
+    """Return the model to start from, or nothing after checking the preset."""
+    from .. import models
+    from ..model.config import PRESETS
+
+    if preset is None:
+        return models.load(model)
+    if preset not in PRESETS:
+        msg = f"`preset` must be one of {list(PRESETS)}, got {preset!r}."
+        raise ValueError(msg)
+    return None
+
+
+def _known(base: Annotator | None) -> LabelTree | None:
+    """Return the tree of the model to start from, if there is one."""
+    return None if base is None else base.labels
+
+
+def _start(
+    adata: AnnData,
+    base: Annotator | None,
+    preset: str | None,
+    targets: Targets,
+    *,
+    seed: int,
+    keep_genes: bool,
+    layer: str | None,
+) -> Start:
+    """Return the network to train, with the genes it is to read."""
+    from ..genes.vocabulary import Vocabulary
+    from ..train.start import fresh_start, start_from
+    from ._cells import find_cells
+    from ._training_cells import further_genes, names_read
+
+    n_classes = len(targets.tree.leaves)
+    if base is not None:
+        source = find_cells(adata, base.vocabulary, layer=layer)
+        further = [] if keep_genes else further_genes(source, names_read(adata, source), base.vocabulary)
+        return start_from(base, n_classes, further_genes=further, seed=seed)
+    own = find_cells(adata, Vocabulary(tuple(dict.fromkeys(map(str, adata.var_names)))), layer=layer)
+    return fresh_start(str(preset), names_read(adata, own), n_classes, seed=seed)
+
+
+def _tell_what_is_left_out(targets: Targets) -> None:
+    """Warn of cells without a label, and of labels that a single cell has."""
+    n_blank = int((targets.code < 0).sum())
+    if n_blank:
+        msg = f"{n_blank:,} of {len(targets.code):,} cells have no label in `label_key` and are left out."
+        warnings.warn(msg, UserWarning, stacklevel=3)
+    if targets.rare:
+        msg = f"Labels of a single cell, learned from but never judged: {targets.rare}."
+        warnings.warn(msg, UserWarning, stacklevel=3)
+
+
+def _assembled(
+    start: Start, base: Annotator | None, reference: Reference, targets: Targets, done: FineTuned
+) -> Annotator:
+    """Return the model with its calibration and a card that says how good it is."""
+    from ..model.annotator import Annotator, Calibration
+
+    report = _report(reference, targets, done)
+    logger.info("Held-out cells:\n%s", report)
+    return Annotator(
+        network=done.network.eval(),
+        config=start.config,
+        vocabulary=start.vocabulary,
+        labels=targets.tree,
+        levels=start.levels,
+        calibration=Calibration(temperature=done.temperature),
+        name=f"{base.name}, fine-tuned" if base is not None else start.config.preset,
+        card=_card(targets, done, report),
+    )
+
+
+def _report(reference: Reference, targets: Targets, done: FineTuned) -> str:
+    """Return the comparison with plain methods on the held-out cells."""
+    import numpy as np
+
+    from ..train.baselines import agreement, as_table, baseline_scores
+
+    judges = done.judges
+    learners = np.setdiff1d(np.arange(len(reference)), judges)
+    allowed = targets.membership[reference.label]
+    scores = done.logits | baseline_scores(
+        reference.counts, allowed, learners=learners, judges=judges, several=targets.several
+    )
+    label = reference.label[judges]
+    return as_table(
+        {name: agreement(one, label, targets.membership, several=targets.several) for name, one in scores.items()}
+    )
+
+
+def _card(targets: Targets, done: FineTuned, report: str) -> str:
+    """Return what the model's folder says of it."""
+    sizes = "\n".join(f"- {name or 'none'}: {n:,}" for name, n in zip(targets.names, targets.n_cells, strict=True))
+    share = "" if done.blend is None else f" The Transformer's share beside the votes is {done.blend.share:g}."
+    return (
+        f"# Fine-tuned model\n\n{len(targets.known):,} labelled cells, {len(done.judges):,} of them held out. They "
+        f"chose the settings, so the first line is a little too good.{share}\n\n{report}\n\n"
+        f"Cells per label:\n\n{sizes}\n"
+    )

@@ -1,0 +1,110 @@
+"""How far votes and Transformer are trusted: a share and a temperature, fitted on cells that neither learned from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from scipy.optimize import minimize_scalar
+
+from .votes import log_sum_exp
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ..model.heads import CellHead
+    from .votes import Votes
+
+SHARES = tuple(np.linspace(0, 1, 11).round(1).tolist())
+"""Shares of the Transformer that are tried."""
+
+TEMPERATURES = (0.2, 20.0)
+"""Lowest and highest temperature."""
+
+
+@dataclass(frozen=True)
+class Blend:
+    """Logits are ``((1 - share) * votes + share * transformer) / temperature``.
+
+    Parameters
+    ----------
+    share
+        Share of the Transformer, 0 to 1.
+    temperature
+        What blended logits are divided by.
+    """
+
+    share: float
+    temperature: float
+
+    def __call__(self, votes: NDArray[np.float32], transformer: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return calibrated logits, (cells, classes)."""
+        return np.asarray(((1 - self.share) * votes + self.share * transformer) / self.temperature, np.float32)
+
+    def put_into(self, head: CellHead, votes: Votes) -> float:
+        """Make a head say the blend, and return the temperature that its logits are to be divided by."""
+        loudness = 0.0 if self.share == 1 else 1.0
+        correction = 1.0 if self.share == 1 else self.share / (1 - self.share)
+        with torch.no_grad():
+            head.votes.weight.copy_(loudness * torch.from_numpy(votes.weight))
+            head.votes.bias.copy_(loudness * torch.from_numpy(votes.bias))
+            head.correction.weight.copy_(correction * head.alone.weight)
+            head.correction.bias.copy_(correction * head.alone.bias)
+        return self.temperature if self.share == 1 else self.temperature / (1 - self.share)
+
+
+def surprise(logits: NDArray[np.float32], allowed: NDArray[np.bool_], *, several: bool) -> NDArray[np.float32]:
+    """Return minus the log-probability of what is true of each cell, (cells,).
+
+    Parameters
+    ----------
+    logits
+        (cells, classes).
+    allowed
+        (cells, classes), true where the cell's label allows the class, or has it.
+    several
+        Whether classes are independent of each other.
+    """
+    if several:
+        return np.asarray((np.logaddexp(0, logits) - allowed * logits).sum(axis=1), np.float32)
+    within = log_sum_exp(np.where(allowed, logits, -np.inf))
+    return np.asarray((log_sum_exp(logits) - within)[:, 0], np.float32)
+
+
+def fit_blend(
+    votes: NDArray[np.float32],
+    transformer: NDArray[np.float32],
+    allowed: NDArray[np.bool_],
+    *,
+    several: bool = False,
+    shares: tuple[float, ...] = SHARES,
+) -> Blend:
+    """Return the share and temperature under which held-out cells are least surprising.
+
+    Parameters
+    ----------
+    votes, transformer
+        (cells, classes) logits of both for cells that neither was trained on.
+    allowed
+        (cells, classes), true where the cell's label allows the class, or has it.
+    several
+        Whether classes are independent of each other.
+    shares
+        Shares to try.
+    """
+    fitted = [_cooled(Blend(share, 1.0)(votes, transformer), allowed, several=several) for share in shares]
+    best = int(np.argmin([loss for loss, _ in fitted]))
+    return Blend(shares[best], fitted[best][1])
+
+
+def _cooled(logits: NDArray[np.float32], allowed: NDArray[np.bool_], *, several: bool) -> tuple[float, float]:
+    """Return the lowest loss that a temperature reaches, and that temperature."""
+    bounds = tuple(np.log(TEMPERATURES))
+
+    def loss(log_temperature: float) -> float:
+        return float(surprise(logits / np.float32(np.exp(log_temperature)), allowed, several=several).mean())
+
+    found = minimize_scalar(loss, bounds=bounds, method="bounded")
+    return float(found.fun), float(np.exp(found.x))

@@ -1,0 +1,277 @@
+"""Fine-tuning: gene votes solved to convergence, a Transformer trained with contrast, and held-out cells to judge."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from .._settings import settings
+from ..data.augment import Augmentation
+from ..data.batches import by_length, pad
+from ..data.device import device_of
+from ..data.reference import BatchMaker
+from ..model.heads import CellHead
+from ..tokens.levels import to_levels
+from .blend import Blend, fit_blend, surprise
+from .config import TrainConfig
+from .contrast import Contrast, contrastive_objective, read_cell, sibling_emphasis
+from .folds import batch_folds, cell_folds
+from .loop import Trainer
+from .votes import Votes, loudness_of, solve_votes
+from .watch import History, run_training
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+    from scipy import sparse
+
+    from ..data.reference import Reference
+    from ..data.targets import Targets
+    from ..model.network import CellTransformer
+    from ..tokens.levels import TokenRows
+    from .start import Start
+
+PENALTIES = (3e-3, 1e-3, 3e-4, 1e-4)
+"""Penalties on votes that are tried, the strongest first."""
+
+BALANCE = 1.0
+"""A cell counts with the size of its label to the power of minus this: 0 favours large labels, 1 makes all equal."""
+
+TOKENS_PER_LOOK = 16_384
+"""Padded tokens that go through the network together when it is judged."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FineTuning:
+    """How a model is fine-tuned."""
+
+    training: TrainConfig = field(default_factory=lambda: TrainConfig(n_steps=600, check_every=50, patience=4))
+    contrast: Contrast = field(default_factory=Contrast)
+    strength: Augmentation | None = field(
+        default_factory=lambda: Augmentation(max_pooled=2, min_kept=0.7, panel_share=0.0, untouched=0.3)
+    )
+    """Augmentation; mild, because cells of one reference differ little in depth."""
+    cells_per_step: int = 64
+    token_limit: int = 700
+    token_dropout: float = 0.1
+    n_folds: int = 8
+    """Folds that choose the penalty of the votes; one of them judges the Transformer."""
+    n_judged: int = 4
+    """Folds that are used for the votes."""
+
+
+@dataclass(frozen=True)
+class FineTuned:
+    """A fine-tuned network, how its logits become probabilities, and what judged it.
+
+    Parameters
+    ----------
+    network
+        With its head set.
+    temperature
+        What its logits are divided by.
+    blend
+        How votes and Transformer were joined; ``None`` for a network without votes.
+    penalty
+        Penalty on the votes.
+    history
+        Looks at the held-out cells.
+    judges
+        (held-out cells,) which cells of the reference judged.
+    logits
+        By name of the part, (held-out cells, classes): what votes, Transformer and both together said of the judges.
+    """
+
+    network: CellTransformer
+    temperature: float
+    blend: Blend | None
+    penalty: float | None
+    history: History
+    judges: NDArray[np.int64]
+    logits: dict[str, NDArray[np.float32]]
+
+
+def fine_tune_network(
+    start: Start,
+    reference: Reference,
+    targets: Targets,
+    config: FineTuning,
+    *,
+    batch: NDArray[np.int64] | None = None,
+    folder: Path | None = None,
+    progress: bool = True,
+) -> FineTuned:
+    """Train a network on labelled cells and set its head so that held-out cells are least surprising.
+
+    Parameters
+    ----------
+    start
+        The network to train, with a head for the classes.
+    reference
+        Counts of the cells in the genes of ``start``; ``label`` are places in ``targets.names``.
+    targets
+        What the labels mean; its ``code`` is not looked at.
+    config
+        How to train.
+    batch
+        (cells,) codes of batches that are held out whole; single cells are held out by default.
+    folder
+        Where checkpoints go, and are looked for.
+    progress
+        Show a progress bar.
+    """
+    rng = np.random.default_rng(config.training.seed)
+    fold = _folds(reference.label, batch, config.n_folds, rng)
+    judges, learners = np.flatnonzero(fold == 0), np.flatnonzero(fold != 0)
+    tokens = to_levels(reference.counts, start.levels)
+    allowed = targets.membership[reference.label]
+    network, history = train_transformer(
+        start, reference, targets, config, learners=learners, judges=judges, folder=folder, progress=progress
+    )
+    said = read_logits(network, tokens, judges)
+    if not isinstance(network.head, CellHead):
+        alone = fit_blend(said, said, allowed[judges], several=targets.several, shares=(1.0,))
+        parts = {"ours": said / np.float32(alone.temperature)}
+        return FineTuned(network, alone.temperature, None, None, history, judges, parts)
+
+    loudness = loudness_of(tokens, len(start.vocabulary))
+    search = VoteSearch(loudness, allowed, reference.label, several=targets.several)
+    penalty, without_judges = search.choose(fold, range(min(config.n_judged, int(fold.max()) + 1)))
+    votes = without_judges(loudness[judges])
+    blend = fit_blend(votes, said, allowed[judges], several=targets.several)
+    everyone = search.solve(np.arange(len(reference)), penalty, start=without_judges)
+    temperature = blend.put_into(network.head, everyone)
+    parts = {"ours": blend(votes, said), "votes alone": votes, "transformer alone": said}
+    return FineTuned(network, temperature, blend, penalty, history, judges, parts)
+
+
+def _folds(
+    label: NDArray[np.int64], batch: NDArray[np.int64] | None, n_folds: int, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Return the fold of every cell, whole batches if there are any."""
+    if batch is None:
+        return cell_folds(label, n_folds=n_folds, rng=rng)
+    return batch_folds(label, batch, n_folds=n_folds, rng=rng)
+
+
+@dataclass(frozen=True)
+class VoteSearch:
+    """Finds the penalty under which votes surprise least on cells they were not solved for.
+
+    Parameters
+    ----------
+    loudness
+        (cells, genes).
+    allowed
+        (cells, classes).
+    label
+        (cells,) codes; see :data:`BALANCE` for how much a label counts.
+    several
+        Whether a cell may have several labels.
+    """
+
+    loudness: sparse.csr_matrix
+    allowed: NDArray[np.bool_]
+    label: NDArray[np.int64]
+    several: bool = False
+
+    def solve(self, cells: NDArray[np.int64], penalty: float, *, start: Votes | None = None) -> Votes:
+        """Return the votes that some of the cells ask for."""
+        size = np.bincount(self.label[cells])
+        weight = (size[self.label[cells]] ** -BALANCE).astype(np.float32)
+        rows = self.loudness[cells]
+        return solve_votes(rows, self.allowed[cells], weight, penalty=penalty, several=self.several, start=start)
+
+    def choose(self, fold: NDArray[np.int64], judged: range) -> tuple[float, Votes]:
+        """Return the best penalty, and the votes without the cells of fold 0."""
+        losses, first = np.zeros(len(PENALTIES)), []
+        for place in judged:
+            away = np.flatnonzero(fold == place)
+            learned = self.allowed[fold != place].any(axis=0)
+            asked = away[(self.allowed[away] & learned).any(axis=1)]
+            votes = None
+            for rank, penalty in enumerate(PENALTIES):
+                votes = self.solve(np.flatnonzero(fold != place), penalty, start=votes)
+                losses[rank] += self._loss(votes, asked)
+                first += [votes] if place == 0 else []
+        best = int(losses.argmin())
+        return PENALTIES[best], first[best]
+
+    def _loss(self, votes: Votes, cells: NDArray[np.int64]) -> float:
+        """Return the sum of surprises, every label counting as :data:`BALANCE` says."""
+        each = surprise(votes(self.loudness[cells]), self.allowed[cells], several=self.several)
+        return float(each @ np.bincount(self.label)[self.label[cells]] ** -BALANCE)
+
+
+def train_transformer(
+    start: Start,
+    reference: Reference,
+    targets: Targets,
+    config: FineTuning,
+    *,
+    learners: NDArray[np.int64],
+    judges: NDArray[np.int64],
+    folder: Path | None = None,
+    progress: bool = True,
+) -> tuple[CellTransformer, History]:
+    """Train the encoder, and the part of the head that reads the cell's vector alone, on some of the cells.
+
+    Parameters
+    ----------
+    start, reference, targets, config, folder, progress
+        As for :func:`fine_tune_network`.
+    learners
+        Cells to learn from.
+    judges
+        Cells that say when to stop.
+
+    Returns
+    -------
+    The averaged weights that did best on the judges, and the looks at them.
+    """
+    batches = BatchMaker(
+        reference=reference.take(learners),
+        levels=start.levels,
+        strength=config.strength,
+        batch_size=min(config.cells_per_step, settings.batch_size),
+        token_limit=config.token_limit,
+        token_dropout=config.token_dropout,
+        views=2 if config.contrast.weight else 1,
+        seed=config.training.seed,
+    )
+    membership = torch.from_numpy(targets.membership)
+    emphasis = sibling_emphasis(targets.membership, targets.tree, config.contrast.hardness)
+    objective = contrastive_objective(membership, config.contrast, emphasis, several=targets.several)
+    seen = reference.take(judges)
+    look = _look(to_levels(seen.counts, start.levels), targets.membership[seen.label], several=targets.several)
+    trainer = Trainer(start.network, config.training)
+    history = run_training(trainer, batches, objective, look, folder=folder, progress=progress)
+    return trainer.average, history
+
+
+def _look(tokens: TokenRows, allowed: NDArray[np.bool_], *, several: bool) -> Callable[[CellTransformer], float]:
+    """Return a function from a network to the mean surprise of held-out cells under their best temperature."""
+
+    def look(network: CellTransformer) -> float:
+        logits = read_logits(network, tokens, np.arange(len(tokens.lengths)))
+        blend = fit_blend(logits, logits, allowed, several=several, shares=(1.0,))
+        calibrated = blend(logits, logits)
+        return float(surprise(calibrated, allowed, several=several).mean())
+
+    return look
+
+
+@torch.inference_mode()
+def read_logits(network: CellTransformer, tokens: TokenRows, cells: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Return what the Transformer says of some cells without votes, (cells, classes)."""
+    device, logits = device_of(network), np.zeros((len(tokens.lengths), 0), np.float32)
+    for some in by_length(network.tokens_read(tokens.lengths[cells]), TOKENS_PER_LOOK):
+        said = read_cell(network, pad(tokens, cells[some]).to(device))[0].float().cpu().numpy()
+        logits = np.zeros((len(cells), said.shape[1]), np.float32) if not logits.shape[1] else logits
+        logits[some] = said
+    return logits
