@@ -14,9 +14,11 @@ from .._settings import settings
 from ..data.batches import by_length, pad
 from ..data.device import Room, current_device, device_of, placed, reading_precision
 from ..tokens.levels import to_levels
+from .parallel import in_order, one_core_each
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import TypeAlias
 
     from numpy.typing import NDArray
     from scipy import sparse
@@ -25,7 +27,9 @@ if TYPE_CHECKING:
     from ..model.network import CellTransformer
     from ..tokens.levels import TokenRows
 
-CELLS_PER_CHUNK = 4096
+    FloatArray: TypeAlias = NDArray[np.float32]
+
+CELLS_PER_CHUNK = 2048
 """Cells that are tokenised together; bounds memory, not results."""
 
 TOKENS_PER_BATCH = 16_384
@@ -82,16 +86,23 @@ def read_cells(
     logits = np.zeros((n_cells, len(annotator.classes)), np.float32)
     embedding = np.zeros((n_cells, annotator.config.width), np.float32)
     n_tokens = np.zeros(n_cells, np.int64)
-    starts = range(0, n_cells, CELLS_PER_CHUNK)
-    for start in tqdm(starts, desc="Reading cells", disable=not progress or n_cells < PROGRESS_FROM):
-        chunk = slice(start, min(n_cells, start + CELLS_PER_CHUNK))
-        tokens = to_levels(rows(chunk), annotator.levels)
-        n_tokens[chunk] = tokens.lengths
-        logits[chunk], embedding[chunk] = run_network(annotator, tokens)
+    chunks = [slice(at, min(n_cells, at + CELLS_PER_CHUNK)) for at in range(0, n_cells, CELLS_PER_CHUNK)]
+    shown = tqdm(chunks, desc="Reading cells", disable=not progress or n_cells < PROGRESS_FROM)
+    with one_core_each() as n_cores:
+        n_workers = n_cores if current_device().type == "cpu" else 1
+        parts = in_order(partial(_read_chunk, annotator), map(rows, chunks), n_workers)
+        for chunk, part in zip(shown, parts, strict=True):
+            n_tokens[chunk], logits[chunk], embedding[chunk] = part
     return CellStates(logits, embedding, n_tokens)
 
 
-def run_network(annotator: Annotator, tokens: TokenRows) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _read_chunk(annotator: Annotator, values: sparse.csr_matrix) -> tuple[NDArray[np.int64], FloatArray, FloatArray]:
+    """Return number of tokens, logits and embeddings of some cells."""
+    tokens = to_levels(values, annotator.levels)
+    return tokens.lengths, *run_network(annotator, tokens)
+
+
+def run_network(annotator: Annotator, tokens: TokenRows) -> tuple[FloatArray, FloatArray]:
     """Return logits and embeddings of tokenised cells, in their order; where and how large a batch the settings say."""
     n_cells, device, room = len(tokens.lengths), current_device(), Room()
     logits = np.zeros((n_cells, len(annotator.classes)), np.float32)
@@ -106,7 +117,7 @@ def run_network(annotator: Annotator, tokens: TokenRows) -> tuple[NDArray[np.flo
 
 def _read_batch(
     network: CellTransformer, tokens: TokenRows, cells: NDArray[np.int64], parts: int
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+) -> tuple[FloatArray, FloatArray]:
     """Return logits and embeddings of some cells, read in a number of parts."""
     logits, embedding = [], []
     for part in np.array_split(cells, parts):

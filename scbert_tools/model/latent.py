@@ -40,14 +40,14 @@ class CrossAttention(nn.Module):
         Parameters
         ----------
         latents
-            (cells, latents, width).
+            (cells, latents, width), or (1, latents, width) where all cells are asked the same.
         tokens
             (cells, genes, gene_width).
         mask
             (cells, 1, 1, genes), true where a token is real.
         """
-        n_cells, n_latents, _ = latents.shape
-        query = self.query(latents).view(n_cells, 1, n_latents * self.n_heads, -1)
+        n_cells, n_latents = len(tokens), latents.shape[1]
+        query = self.query(latents).view(len(latents), 1, n_latents * self.n_heads, -1).expand(n_cells, -1, -1, -1)
         tokens = tokens.unsqueeze(1)  # (cells, 1, genes, gene_width)
         read = functional.scaled_dot_product_attention(query, tokens, tokens, attn_mask=mask)
         return self.out(read.reshape(n_cells, n_latents, -1))
@@ -166,7 +166,7 @@ class LatentEncoder(nn.Module):
         (cells, n_kept, width).
         """
         n_latents = len(self.start)
-        latents = self.start.expand(len(tokens), -1, -1)
+        latents = self.start[None]  # the first layer asks the same of every cell
         for layer in self.layers:
             last = layer is self.layers[-1]
             latents = layer(latents, tokens, mask, (n_kept or n_latents) if last else n_latents)
