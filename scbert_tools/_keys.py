@@ -35,6 +35,31 @@ class AnnotationKeys:
         return f"{self.added}_ontology_id"
 
     @property
+    def reason(self) -> str:
+        """Column of ``obs`` with the reason why a cell is unassigned."""
+        return f"{self.added}_reason"
+
+    @property
+    def p_known(self) -> str:
+        """Column of ``obs`` with the p-value of being of a known type."""
+        return f"{self.added}_p_known"
+
+    @property
+    def novel(self) -> str:
+        """Column of ``obs`` with proposed clusters of cells unlike all known types."""
+        return f"{self.added}_novel"
+
+    @property
+    def doublet(self) -> str:
+        """Column of ``obs`` that flags cells that look like two."""
+        return f"{self.added}_doublet"
+
+    @property
+    def label_set(self) -> str:
+        """Column of ``obs`` with the set of labels that holds the true one as often as asked."""
+        return f"{self.added}_set"
+
+    @property
     def probabilities(self) -> str:
         """Table of ``obsm`` with one column per class of the model."""
         return f"{self.added}_probabilities"
@@ -43,3 +68,30 @@ class AnnotationKeys:
     def embedding(self) -> str:
         """Array of ``obsm`` with the cell vectors."""
         return f"X_{self.added}"
+
+
+@dataclass(frozen=True)
+class ExplanationKeys:
+    """Fields written by ``attention``, ``attribute`` and ``markers``; ``added`` is the user's ``key_added``."""
+
+    added: str = "scbert"
+
+    @property
+    def attention(self) -> str:
+        """Table of ``varm`` and record of ``uns``: attention to genes, one column per group."""
+        return f"{self.added}_attention"
+
+    @property
+    def gene_attention(self) -> str:
+        """Table of ``uns``: attention from genes to genes."""
+        return f"{self.added}_gene_attention"
+
+    @property
+    def attribution(self) -> str:
+        """Table of ``varm``, layer and record of ``uns``: what genes add to the evidence, one column per group."""
+        return f"{self.added}_attribution"
+
+    @property
+    def markers(self) -> str:
+        """Table of ``uns``: the genes that argue most for each label."""
+        return f"{self.added}_markers"

@@ -50,6 +50,18 @@ def mouse_genes() -> MouseGenes:
     return genes
 
 
+@cache
+def marker_sources() -> dict[str, dict[str, int]]:
+    """Map Cell Ontology ids to symbols and how many databases call the gene a marker of the type: at least 2.
+
+    Built from the Cell Marker Accordion (MIT), which merges 23 databases, by ``tutorials/recipes/marker_table.py``.
+    """
+    table: dict[str, dict[str, int]] = {}
+    for number, gene, n_sources in (line.split("\t") for line in _lines("markers.tsv.gz")):
+        table.setdefault(f"CL:{number}", {})[gene] = int(n_sources)
+    return table
+
+
 def current_symbol(name: str) -> str:
     """Return the approved symbol of a gene that is known by another name; the name itself if that is unclear.
 
