@@ -31,9 +31,16 @@ class CellSource:
     match: GeneMatch
     n_cells: int
 
-    def rows(self, cells: slice) -> sparse.csr_matrix:
+    def rows(self, cells: slice | NDArray[np.int64]) -> sparse.csr_matrix:
         """Return some cells in the genes of the model, proportional to counts."""
         return align_columns(to_linear(self.matrix[cells], self.choice.scale), self.match)
+
+    @property
+    def measured(self) -> NDArray[np.bool_]:
+        """(vocabulary,) which genes of the model the data hold."""
+        found = np.zeros(self.match.n_model_genes, bool)
+        found[self.match.target[self.match.target >= 0]] = True
+        return found
 
     def report(self) -> dict[str, str | int | float]:
         """Return what was read, in values that any file can hold."""
