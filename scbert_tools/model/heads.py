@@ -15,6 +15,14 @@ if TYPE_CHECKING:
 VOTE_LENGTH = 30.0
 """Euclidean length that a cell's levels are brought to, so that depth and the size of a panel do not change the sum."""
 
+VOTE_POWER = 1.5
+"""Power of the levels before that: across data sets, loud genes are worth more than their logarithm says."""
+
+
+def loudness(levels: Tensor, power: float = VOTE_POWER) -> Tensor:
+    """Return how loud the genes of each cell vote, from levels (cells, tokens) that are 0 where nothing is."""
+    return VOTE_LENGTH * functional.normalize(levels.float() ** power, dim=1)
+
 
 class GeneVotes(nn.Module):
     """Every expressed gene votes for the classes, the louder the higher its level: the linear part of the answer.
@@ -25,12 +33,27 @@ class GeneVotes(nn.Module):
         Genes of the vocabulary.
     n_classes
         Classes to vote for.
+    power
+        Power of the levels.
     """
 
-    def __init__(self, n_genes: int, n_classes: int) -> None:
+    def __init__(self, n_genes: int, n_classes: int, power: float = VOTE_POWER) -> None:
         super().__init__()
+        self.power = power
         self.weight = nn.Parameter(torch.zeros(n_genes, n_classes))
         self.bias = nn.Parameter(torch.zeros(n_classes))
+        self.expected: Tensor
+        self.register_buffer("expected", torch.zeros(n_genes, n_classes), persistent=False)
+
+    @torch.no_grad()
+    def expect(self, votes: Tensor) -> None:
+        """Start from votes known beforehand, (genes, classes), and let training depart from them only for a reason."""
+        self.expected.copy_(votes)
+        self.weight.copy_(votes)
+
+    def surprise(self) -> Tensor:
+        """Return how far the votes are from what was expected: the sum of squares that training penalises."""
+        return (self.weight - self.expected).square().sum()
 
     def forward(self, genes: Tensor, levels: Tensor, mask: Tensor) -> Tensor:
         """Return the sums of the votes: (cells, classes).
@@ -42,8 +65,8 @@ class GeneVotes(nn.Module):
         mask
             (cells, 1, 1, tokens), true where a token is real.
         """
-        loudness = VOTE_LENGTH * functional.normalize((levels * mask[:, 0, 0]).float(), dim=1)
-        return functional.embedding_bag(genes, self.weight, per_sample_weights=loudness, mode="sum") + self.bias
+        loud = loudness(levels * mask[:, 0, 0], self.power)
+        return functional.embedding_bag(genes, self.weight, per_sample_weights=loud, mode="sum") + self.bias
 
 
 class CellHead(nn.Module):
@@ -77,10 +100,10 @@ class CellHead(nn.Module):
         return votes.detach() + self.correction(cell), votes, self.alone(cell)
 
 
-def build_cell_head(*, n_genes: int, width: int, n_classes: int) -> CellHead:
+def build_cell_head(*, n_genes: int, width: int, n_classes: int, power: float = VOTE_POWER) -> CellHead:
     """Return a head whose gene votes are still silent."""
     linear = [nn.Linear(width, n_classes) for _ in range(2)]
-    return CellHead(votes=GeneVotes(n_genes, n_classes), correction=linear[0], alone=linear[1])
+    return CellHead(votes=GeneVotes(n_genes, n_classes, power), correction=linear[0], alone=linear[1])
 
 
 class MaskedGeneHead(nn.Module):

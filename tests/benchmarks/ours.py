@@ -16,7 +16,7 @@ from scoring import Prediction
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tutorials" / "recipes"))
 import pbmc
-from sources import TREE, UNLABELLED, Cells, read_source
+from sources import BLOOD, TREE, UNLABELLED, Cells, read_source
 
 from scbert_tools.data.augment import Augmentation
 from scbert_tools.data.reference import BatchMaker
@@ -41,6 +41,14 @@ WORK = Path(os.environ.get("SCBERT_BENCHMARK_WORK", "benchmark_work"))
 WITHIN = TrainConfig(n_steps=800, lr=2e-3)
 MILD = Augmentation(max_pooled=2, min_kept=0.7, panel_share=0.0, untouched=0.3)
 """Inside one data set depth does not change much, so little of it is made up."""
+
+ABLATIONS = {
+    "plain": "no augmentation of depth and panels",
+    "untaught": "no unlabelled blood named by a teacher",
+    "unmarked": "votes that start from nothing instead of known markers",
+    "unpretrained": "no pretraining on masked genes",
+}
+"""What the method ``ours_<key>`` does without."""
 
 NEVER = ("frozen_a", "malt_rna", "baron", "pdac_all")
 """Unlabelled sets whose cells or donors are tested on: never pretrained on here."""
@@ -81,7 +89,7 @@ def cells_of(one: Labelled) -> Cells:
 
 
 def fit_predict(
-    train: Sequence[Labelled], test: Labelled, *, seed: int, target: str, augment: bool = True
+    train: Sequence[Labelled], test: Labelled, *, seed: int, target: str, without: str = ""
 ) -> dict[str, Prediction]:
     """Train on some sets and name the cells of another.
 
@@ -95,18 +103,18 @@ def fit_predict(
         Seed of everything random.
     target
         ``"coarse"`` for the names all sets share, ``"label"`` for the labels of one data set.
-    augment
-        Whether to augment depth and panels.
+    without
+        What to do without, a key of :data:`ABLATIONS`, or ``""`` for the method as it is.
     """
     begun = time.perf_counter()
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
-    annotator = fitted_model(train, test.group, seed=seed, augment=augment, target=target)
+    annotator = fitted_model(train, test.group, seed=seed, without=without, target=target)
     fitted = time.perf_counter()
     cells = cells_of(test).counts
     states = read_cells(annotator, lambda rows: cells[rows], cells.shape[0], progress=False)
     alone = states.probabilities(1.0)
     seconds = fitted - begun, time.perf_counter() - fitted
-    keep_logits(test.name, seed, augment=augment, target=target, logits=states.logits, embedding=states.embedding)
+    keep_logits(test.name, seed, without=without, target=target, logits=states.logits, embedding=states.embedding)
     readings = {"ours": alone}
     if target == "coarse":
         readings["ours_refined"] = refined(test, alone)
@@ -140,22 +148,22 @@ LAST: dict[tuple[object, ...], Annotator] = {}
 """The model trained last: sets of one group are left out together and share it."""
 
 
-def fitted_model(train: Sequence[Labelled], group: str, *, seed: int, augment: bool, target: str) -> Annotator:
+def fitted_model(train: Sequence[Labelled], group: str, *, seed: int, without: str, target: str) -> Annotator:
     """Return a model trained on ``train``, or the last one if it was trained on the same sets."""
-    key = (group, seed, augment, target, tuple(len(one.label) for one in train))
+    key = (group, seed, without, target, tuple(len(one.label) for one in train))
     if target == "label" or key not in LAST:
         fit = fit_transfer if target == "coarse" else fit_within
         LAST.clear()
-        LAST[key] = fit(train, group, seed=seed, augment=augment)
+        LAST[key] = fit(train, group, seed=seed, without=without)
     return LAST[key]
 
 
-def keep_logits(name: str, seed: int, *, augment: bool, target: str, **arrays: np.ndarray) -> None:
+def keep_logits(name: str, seed: int, *, without: str, target: str, **arrays: np.ndarray) -> None:
     """Leave what the network said in the work folder, for calibration and refinement."""
     folder = WORK / "logits"
     folder.mkdir(parents=True, exist_ok=True)
     if target == "coarse":
-        np.savez_compressed(folder / f"{name}_{seed}{'' if augment else '_plain'}.npz", **arrays)
+        np.savez_compressed(folder / f"{name}_{seed}{without and '_' + without}.npz", **arrays)
 
 
 def grouped(annotator: Annotator, probabilities: np.ndarray, target: str) -> tuple[np.ndarray, np.ndarray]:
@@ -168,21 +176,29 @@ def grouped(annotator: Annotator, probabilities: np.ndarray, target: str) -> tup
     return names, probabilities @ annotator.labels.membership(names).T.astype(np.float32)
 
 
-def fit_transfer(train: Sequence[Labelled], group: str, *, seed: int, augment: bool) -> Annotator:
+@cache
+def blood_without(group: str) -> tuple[Cells, ...]:
+    """Return unlabelled blood for the teacher, without cells or donors of the left-out group."""
+    left_out = {*NEVER, "kang_full"} if group == "kang" else set(NEVER)
+    names = [name for name in BLOOD if name not in left_out]
+    return tuple(pbmc.read_blood(name, data_folder(), vocabulary()) for name in names)
+
+
+def fit_transfer(train: Sequence[Labelled], group: str, *, seed: int, without: str) -> Annotator:
     """Train the tree of the shipped model, as its recipe does."""
-    reference, names = pbmc.labelled_reference([cells_of(one) for one in train])
-    trained = pbmc.fine_tune(
-        reference,
-        names,
+    trained = pbmc.train_with_teacher(
+        [cells_of(one) for one in train],
+        [] if without == "untaught" else blood_without(group),
         vocabulary(),
-        pretrained=pretrained_without(group),
-        config=replace(pbmc.FINE_TUNING, seed=seed),
-        augmentation=pbmc.AUGMENTATION if augment else None,
+        pretrained=None if without == "unpretrained" else pretrained_without(group),
+        seed=seed,
+        augmentation=None if without == "plain" else pbmc.AUGMENTATION,
+        marked=without != "unmarked",
     )
     return pbmc.assemble(trained, vocabulary(), Calibration(), "")
 
 
-def fit_within(train: Sequence[Labelled], group: str, *, seed: int, augment: bool) -> Annotator:
+def fit_within(train: Sequence[Labelled], group: str, *, seed: int, without: str) -> Annotator:
     """Train the labels of one data set, all of them leaves."""
     sets = [cells_of(one) for one in train]
     reference, names = pbmc.labelled_reference(sets)
@@ -191,7 +207,11 @@ def fit_within(train: Sequence[Labelled], group: str, *, seed: int, augment: boo
     weights = pbmc.load_file(pretrained_without(group))
     network.load_state_dict(weights, strict=False)
     batches = BatchMaker(
-        reference=reference, strength=MILD if augment else None, batch_size=64, token_limit=700, token_dropout=0.05
+        reference=reference,
+        strength=None if without == "plain" else MILD,
+        batch_size=64,
+        token_limit=700,
+        token_dropout=0.05,
     )
     trained = train_cell_types(network, batches, np.eye(len(names), dtype=bool), replace(WITHIN, seed=seed))
     return replace(pbmc.assemble(trained, vocabulary(), Calibration(), ""), labels=tree)

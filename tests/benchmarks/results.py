@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,14 +26,16 @@ def row_of(name: str, method: str, seed: int, score: Score, prediction: Predicti
 
 
 def write_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    """Add rows to a table; rows of the same set, method and seed are replaced."""
+    """Add rows to a table; rows of the same set, method and seed are replaced, one process at a time."""
     table = pd.DataFrame(rows)
-    if path.exists():
-        table = pd.concat([pd.read_csv(path), table]).drop_duplicates(KEY, keep="last")
     path.parent.mkdir(exist_ok=True)
-    draft = path.with_suffix(".tmp")
-    table.sort_values(KEY).round(4).to_csv(draft, index=False)
-    draft.replace(path)
+    with path.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if path.exists():
+            table = pd.concat([pd.read_csv(path), table]).drop_duplicates(KEY, keep="last")
+        draft = path.with_suffix(".tmp")
+        table.sort_values(KEY).round(4).to_csv(draft, index=False)
+        draft.replace(path)
 
 
 def is_written(path: Path, name: str, method: str, seed: int) -> bool:

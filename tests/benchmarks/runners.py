@@ -14,15 +14,20 @@ if TYPE_CHECKING:
 
 
 def our_runner(method: str, *, target: str) -> Runner:
-    """Return our own method, ``ours``, or without depth augmentation, ``ours_plain``.
+    """Return our own method, ``ours``, or what is left of it without a part, such as ``ours_plain``.
 
     ``ours.fit_predict`` returns one prediction, or several by name where one training can be read in
     several ways: ``{"ours": ..., "ours_refined": ...}``.
     """
-    from ours import fit_predict
+    from ours import ABLATIONS, fit_predict
+
+    without = method.removeprefix("ours").removeprefix("_")
+    if without and without not in ABLATIONS:
+        msg = f"`method` is {method!r}; what can be left out of ours is {list(ABLATIONS)}."
+        raise ValueError(msg)
 
     def run(train: list[Labelled], test: Labelled, seed: int) -> dict[str, Prediction]:
-        predicted = fit_predict(train, test, seed=seed, target=target, augment=method == "ours")
+        predicted = fit_predict(train, test, seed=seed, target=target, without=without)
         every = predicted if isinstance(predicted, dict) else {"ours": predicted}
         return {name.replace("ours", method, 1): one for name, one in every.items()}
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from scbert_tools.model.heads import VOTE_LENGTH, GeneVotes, MaskedGeneHead, build_cell_head
+from scbert_tools.model.heads import VOTE_LENGTH, VOTE_POWER, GeneVotes, MaskedGeneHead, build_cell_head
 
 GENES, LEVELS = torch.tensor([[0, 2, 1], [3, 0, 0]]), torch.tensor([[3, 4, 0], [5, 7, 7]])
 MASK = torch.tensor([[True, True, True], [True, False, False]])[:, None, None]
@@ -17,13 +17,30 @@ def votes():
 
 
 def test_votes_are_weights_times_levels_of_one_length(votes):
-    expected = VOTE_LENGTH * torch.stack([0.6 * votes.weight[0] + 0.8 * votes.weight[2], votes.weight[3]])
+    loud = torch.tensor([3.0, 4.0]) ** VOTE_POWER
+    loud /= loud.norm()
+    expected = VOTE_LENGTH * torch.stack([loud[0] * votes.weight[0] + loud[1] * votes.weight[2], votes.weight[3]])
     torch.testing.assert_close(votes(GENES, LEVELS, MASK), expected)
 
 
 @pytest.mark.parametrize("factor", [2, 3])
 def test_votes_do_not_grow_with_all_levels_together(votes, factor):
     torch.testing.assert_close(votes(GENES, factor * LEVELS, MASK), votes(GENES, LEVELS, MASK))
+
+
+def test_expected_votes_are_a_start_that_costs_nothing():
+    votes, expected = GeneVotes(4, 2), torch.arange(8.0).view(4, 2)
+    votes.expect(expected)
+    assert torch.equal(votes.weight, expected)
+    assert votes.surprise() == 0
+    assert set(votes.state_dict()) == {"weight", "bias"}
+
+
+def test_surprise_is_the_squared_distance_from_what_was_expected():
+    votes = GeneVotes(4, 2)
+    votes.expect(torch.ones(4, 2))
+    torch.nn.init.constant_(votes.weight, 3.0)
+    assert votes.surprise() == 8 * 4
 
 
 def test_cell_without_genes_has_no_votes(votes):

@@ -1,4 +1,7 @@
-"""Train the shipped model ``pbmc`` from public cells: vocabulary, pretraining, supervised training, calibration.
+"""Train the shipped model ``pbmc`` from public cells.
+
+Vocabulary; pretraining on masked genes; a teacher trained on labelled cells; labels the teacher is sure of on unlabelled
+blood of other chemistries; the model, trained on both; its calibration.
 
     python tutorials/recipes/pbmc.py --data DIR [--work FOLDER]
 
@@ -13,7 +16,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import anndata as ad
 import numpy as np
@@ -21,17 +24,20 @@ import torch
 import typer
 from safetensors.torch import load_file, save_file
 from scipy import sparse
-from sources import LABELLED, ONTOLOGY, TREE, UNLABELLED, Cells, read_source
+from sources import BLOOD, LABELLED, ONTOLOGY, TREE, UNLABELLED, Cells, read_source
 
 from scbert_tools.data.augment import Augmentation
 from scbert_tools.data.reference import BatchMaker, Reference
 from scbert_tools.genes import Vocabulary, match_genes
 from scbert_tools.genes.tables import approved_symbols
+from scbert_tools.infer.decide import decide
+from scbert_tools.infer.forward import read_cells
 from scbert_tools.model.annotator import Annotator, Calibration
 from scbert_tools.model.config import ModelConfig
-from scbert_tools.model.labels import LabelTree
+from scbert_tools.model.labels import UNASSIGNED, LabelTree
 from scbert_tools.model.network import CellTransformer, build_network
 from scbert_tools.train.config import TrainConfig
+from scbert_tools.train.expectation import expected_votes
 from scbert_tools.train.pretraining import pretrain_network
 from scbert_tools.train.supervised import Trained, train_cell_types
 
@@ -53,9 +59,16 @@ FEWEST_TOKENS = 100
 MOST_CELLS = {"thymus": 3_000}
 """Cells taken of sets that would drown the others."""
 
+MOST_TAUGHT = 4_000
+"""Cells taken of each unlabelled set that the teacher names."""
+
 SIZES = {"gene_width": 64, "width": 128, "n_latents": 16, "n_heads": 2, "n_layers": 2, "feed_forward": 256}
 PRETRAINING = TrainConfig(n_steps=2_000, lr=2e-3)
+TEACHER = TrainConfig(n_steps=600, lr=2e-3)
 FINE_TUNING = TrainConfig(n_steps=1_000, lr=2e-3)
+SURE = Calibration(temperature=1.8, threshold=0.7)
+"""How sure the teacher must be of a label that it gives to the model."""
+
 AUGMENTATION = Augmentation()
 TEMPERATURE = 1.78
 """Fitted by ``tests/benchmarks/calibrate.py`` on data sets left out of training."""
@@ -91,6 +104,12 @@ def build_vocabulary(stage: Stage) -> Vocabulary:
     return vocabulary
 
 
+def read_blood(name: str, data: Path, vocabulary: Vocabulary) -> Cells:
+    """Read an unlabelled set of blood for the teacher, not more cells than would drown the others."""
+    cells = read_source(BLOOD[name], data, vocabulary)
+    return Cells(cells.counts[:MOST_TAUGHT], cells.label[:MOST_TAUGHT], cells.match)
+
+
 def unlabelled_reference(sets: dict[str, Cells]) -> Reference:
     """Return all cells with enough genes, whatever their labels."""
     counts = [cells.counts[: MOST_CELLS.get(name)] for name, cells in sets.items()]
@@ -122,7 +141,8 @@ def pretrain(reference: Reference, vocabulary: Vocabulary, folder: Path, config:
     path = folder / "pretrained.safetensors"
     if not path.is_file():
         _, network = fresh_network(vocabulary, LabelTree(TREE), seed=config.seed)
-        trained = pretrain_network(network, BatchMaker(reference=reference), config, folder=folder / "pretraining")
+        batches = BatchMaker(reference=reference, batch_size=48, token_limit=900, token_dropout=0.0)
+        trained = pretrain_network(network, batches, config, folder=folder / "pretraining")
         weights = {n: t for n, t in trained.network.state_dict().items() if not n.startswith("head.")}
         save_file(weights, path)
         (folder / "pretraining.json").write_text(json.dumps(trained.report, indent=1) + "\n")
@@ -137,15 +157,53 @@ def fine_tune(
     pretrained: Path | None,
     config: TrainConfig = FINE_TUNING,
     augmentation: Augmentation | None = AUGMENTATION,
+    marked: bool = True,
     folder: Path | None = None,
 ) -> Trained:
-    """Train the classes of the tree, from pretrained weights if there are any."""
+    """Train the classes of the tree, from pretrained weights and the votes of known markers if they are wanted."""
     tree = LabelTree(TREE, ONTOLOGY)
     _, network = fresh_network(vocabulary, tree, seed=config.seed)
     if pretrained is not None:
         network.load_state_dict(load_file(pretrained), strict=False)
+    if marked:
+        network.head.votes.expect(torch.from_numpy(expected_votes(vocabulary.genes, tree)))
     batches = BatchMaker(reference=reference, strength=augmentation, batch_size=64, token_limit=500, token_dropout=0.1)
     return train_cell_types(network, batches, tree.membership(names), config, folder=folder)
+
+
+def named_by(teacher: Annotator, sets: Sequence[Cells]) -> list[Cells]:
+    """Return the cells with the labels the teacher is sure of, as deep in the tree as it is; none where it is not."""
+    return [replace(cells, label=_sure_labels(teacher, cells)) for cells in sets]
+
+
+def _sure_labels(teacher: Annotator, cells: Cells) -> np.ndarray:
+    """Return the teacher's label of every cell, empty where it is not sure."""
+    states = read_cells(teacher, lambda rows: cells.counts[rows], len(cells.label), progress=False)
+    probabilities = states.probabilities(SURE.temperature)
+    said = decide(probabilities, teacher.labels, threshold=SURE.threshold, readable=states.n_tokens > 0).labels
+    return np.where(said == UNASSIGNED, "", said)
+
+
+def train_with_teacher(
+    labelled: Sequence[Cells],
+    unlabelled: Sequence[Cells],
+    vocabulary: Vocabulary,
+    *,
+    pretrained: Path | None,
+    seed: int,
+    augmentation: Augmentation | None = AUGMENTATION,
+    marked: bool = True,
+    folder: Path | None = None,
+) -> Trained:
+    """Train a teacher on labelled cells, let it name unlabelled ones, and train the model on both."""
+    how: dict[str, Any] = {"pretrained": pretrained, "augmentation": augmentation, "marked": marked}
+    stages = [None if folder is None else folder / name for name in ("teacher", "fine_tuning")]
+    first = fine_tune(
+        *labelled_reference(labelled), vocabulary, config=replace(TEACHER, seed=seed), folder=stages[0], **how
+    )
+    teacher = assemble(first, vocabulary, SURE, "")
+    everything = labelled_reference([*labelled, *named_by(teacher, unlabelled)])
+    return fine_tune(*everything, vocabulary, config=replace(FINE_TUNING, seed=seed), folder=stages[1], **how)
 
 
 def assemble(trained: Trained, vocabulary: Vocabulary, calibration: Calibration, card: str) -> Annotator:
@@ -170,12 +228,14 @@ def read_card(stage: Stage) -> str:
 
 
 def main(
+    *,
     data: Annotated[Path, typer.Option(help="Folder with the public data sets.")],
     work: Annotated[Path, typer.Option(help="Folder for intermediate results.")] = Path("recipe_pbmc"),
     output: Annotated[Path, typer.Option(help="Folder of the finished model.")] = Path("pbmc"),
     temperature: Annotated[float, typer.Option(help="What logits are divided by.")] = TEMPERATURE,
     threads: Annotated[int, typer.Option(help="Threads for torch.")] = 2,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    marked: Annotated[bool, typer.Option(help="Start from the votes of known markers.")] = True,
 ) -> None:
     """Train the model ``pbmc`` and write its folder."""
     torch.set_num_threads(threads)
@@ -185,10 +245,9 @@ def main(
     unlabelled = {name: read_source(source, data, vocabulary) for name, source in UNLABELLED.items()}
     pretraining = replace(PRETRAINING, seed=seed)
     pretrained = pretrain(unlabelled_reference(unlabelled | labelled), vocabulary, work, pretraining)
-    reference, names = labelled_reference(list(labelled.values()))
-    fine_tuning = replace(FINE_TUNING, seed=seed)
-    trained = fine_tune(
-        reference, names, vocabulary, pretrained=pretrained, config=fine_tuning, folder=work / "fine_tuning"
+    blood = [read_blood(name, data, vocabulary) for name in BLOOD]
+    trained = train_with_teacher(
+        list(labelled.values()), blood, vocabulary, pretrained=pretrained, seed=seed, marked=marked, folder=work
     )
     calibration = Calibration(temperature=temperature)
     assemble(trained, vocabulary, calibration, read_card(stage)).save(output, half=True)

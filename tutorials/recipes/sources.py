@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import anndata as ad
@@ -182,6 +182,14 @@ UNLABELLED = {
     "malt_rna": Source("unlabelled/malt_rna1100_unlabelled.h5ad", "10x Genomics MALT 10k (CC BY 4.0, carrier GPL-2+)"),
 }  # fmt: skip
 """Sets read without labels."""
+
+STUDIES = ("SCP345_580", "SCP345_860", "SCP424_pbmc1", "SCP424_pbmc2", "SCP591", "SRR11038995", "SRR7244582")
+"""Studies of the ``multistudy`` set that share no cells with a labelled set."""
+
+BLOOD = {name: UNLABELLED[name] for name in ("hao", "kang_full", "frozen_a", "malt_rna")} | {
+    study: replace(UNLABELLED["multistudy"], keep=("batch", (study,)), drop=None) for study in STUDIES
+}
+"""Unlabelled blood that a teacher names, every study on its own."""
 
 
 @dataclass(frozen=True)
