@@ -174,17 +174,19 @@ def _start(
 ) -> Start:
     """Return the network to train, with the genes it is to read."""
     from ..genes.vocabulary import Vocabulary
+    from ..train.fine_tuning import VOTE_POWER
     from ..train.start import fresh_start, start_from
     from ._cells import find_cells
     from ._training_cells import further_genes, names_read
 
     n_classes = len(targets.tree.leaves)
+    sizes = {"vote_power": VOTE_POWER, "multilabel": targets.several}
     if base is not None:
         source = find_cells(adata, base.vocabulary, layer=layer)
         further = [] if keep_genes else further_genes(source, names_read(adata, source), base.vocabulary)
-        return start_from(base, n_classes, further_genes=further, seed=seed)
+        return start_from(base, n_classes, further_genes=further, seed=seed, **sizes)
     own = find_cells(adata, Vocabulary(tuple(dict.fromkeys(map(str, adata.var_names)))), layer=layer)
-    return fresh_start(str(preset), names_read(adata, own), n_classes, seed=seed)
+    return fresh_start(str(preset), names_read(adata, own), n_classes, seed=seed, **sizes)
 
 
 def _tell_what_is_left_out(targets: Targets) -> None:

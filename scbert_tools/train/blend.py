@@ -83,6 +83,9 @@ def fit_blend(
 ) -> Blend:
     """Return the share and temperature under which held-out cells are least surprising.
 
+    The first share is kept unless another one gains more than its standard error: a few cells that happen to suit the
+    Transformer are no reason to trust it.
+
     Parameters
     ----------
     votes, transformer
@@ -94,17 +97,22 @@ def fit_blend(
     shares
         Shares to try.
     """
-    fitted = [_cooled(Blend(share, 1.0)(votes, transformer), allowed, several=several) for share in shares]
-    best = int(np.argmin([loss for loss, _ in fitted]))
-    return Blend(shares[best], fitted[best][1])
+    cooled = [_cooled(Blend(share, 1.0)(votes, transformer), allowed, several=several) for share in shares]
+    losses = np.stack([each for each, _ in cooled])
+    best = int(losses.mean(axis=1).argmin())
+    gain = losses[0] - losses[best]
+    trusted = best if gain.mean() > gain.std() / np.sqrt(len(gain)) else 0
+    return Blend(shares[trusted], cooled[trusted][1])
 
 
-def _cooled(logits: NDArray[np.float32], allowed: NDArray[np.bool_], *, several: bool) -> tuple[float, float]:
-    """Return the lowest loss that a temperature reaches, and that temperature."""
+def _cooled(
+    logits: NDArray[np.float32], allowed: NDArray[np.bool_], *, several: bool
+) -> tuple[NDArray[np.float32], float]:
+    """Return the surprise of every cell under the best temperature, and that temperature."""
     bounds = tuple(np.log(TEMPERATURES))
 
-    def loss(log_temperature: float) -> float:
-        return float(surprise(logits / np.float32(np.exp(log_temperature)), allowed, several=several).mean())
+    def each(log_temperature: float) -> NDArray[np.float32]:
+        return surprise(logits / np.float32(np.exp(log_temperature)), allowed, several=several)
 
-    found = minimize_scalar(loss, bounds=bounds, method="bounded")
-    return float(found.fun), float(np.exp(found.x))
+    found = minimize_scalar(lambda value: float(each(value).mean()), bounds=bounds, method="bounded").x
+    return each(found), float(np.exp(found))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -68,13 +69,32 @@ def vote_penalty(network: CellTransformer) -> Tensor:
 
 def hide(mask: Tensor, *, share: float, generator: torch.Generator) -> Tensor:
     """Return which tokens to hide from the encoder: a random ``share`` of the real ones, shape of ``mask``."""
-    return mask & (torch.rand(mask.shape, generator=generator) < share)
+    return mask & (torch.rand(mask.shape, generator=generator).to(mask.device) < share)
+
+
+@dataclass(frozen=True)
+class Questions:
+    """Genes whose level is asked for.
+
+    Parameters
+    ----------
+    genes
+        (cells, asked) places in the vocabulary.
+    levels
+        (cells, asked) true levels, -1 where a place is empty.
+    expressed
+        (cells, asked), true for genes that the cell expresses and that were hidden.
+    """
+
+    genes: Tensor
+    levels: Tensor
+    expressed: Tensor
 
 
 def masked_gene_loss(
     network: CellTransformer, head: MaskedGeneHead, batch: TrainBatch, *, share: float, generator: torch.Generator
 ) -> Tensor:
-    """Return the cross-entropy of the levels of hidden genes and of sampled absent genes.
+    """Return the cross-entropy of the levels of hidden genes and of sampled absent genes; 0 if nothing was hidden.
 
     Parameters
     ----------
@@ -90,24 +110,36 @@ def masked_gene_loss(
     generator
         Source of randomness.
     """
+    logits, asked = answer_masked_genes(network, head, batch, share=share, generator=generator)
+    known = asked.levels >= 0
+    if not known.any():
+        return logits.sum() * 0
+    return functional.cross_entropy(logits[known], asked.levels[known].long())
+
+
+def answer_masked_genes(
+    network: CellTransformer, head: MaskedGeneHead, batch: TrainBatch, *, share: float, generator: torch.Generator
+) -> tuple[Tensor, Questions]:
+    """Return level logits, (cells, asked, levels), and what was asked; see :func:`masked_gene_loss`."""
     cells = batch.cells
     hidden = hide(cells.mask, share=share, generator=generator)
+    asked = _questions(cells.genes, cells.levels, hidden[:, 0, 0], generator)
     latents = network.latents(cells.genes, cells.levels, cells.mask & ~hidden)
-    asked, levels = _questions(cells.genes, cells.levels, hidden[:, 0, 0], generator)
-    known = levels >= 0
-    vectors = network.embedding.gene(asked)
-    logits = head(vectors, latents)
-    return functional.cross_entropy(logits[known], levels[known].long())
+    return head(network.embedding.gene(asked.genes), latents), asked
 
 
-def _questions(genes: Tensor, levels: Tensor, hidden: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Return the genes asked for and their true levels, -1 where a place is empty."""
+def _questions(genes: Tensor, levels: Tensor, hidden: Tensor, generator: torch.Generator) -> Questions:
+    """Return the hidden genes of every cell, and as absent ones those hidden in another cell."""
     n_asked = max(1, int(hidden.sum(dim=1).max()))
     place = hidden.int().topk(n_asked, dim=1).indices
     real = hidden.gather(1, place)
     asked, truth = genes.gather(1, place), torch.where(real, levels.gather(1, place), -1)
-    partner = torch.randperm(len(genes), generator=generator)
+    partner = torch.randperm(len(genes), generator=generator).to(genes.device)
     absent = asked[partner][:, : max(1, n_asked // 2)]
     is_there = (absent[:, :, None] == genes[:, None, :]).any(dim=2)
     zero = torch.where(is_there | ~real[partner][:, : absent.shape[1]], -1, 0)
-    return torch.cat([asked, absent], dim=1), torch.cat([truth, zero], dim=1)
+    return Questions(
+        torch.cat([asked, absent], dim=1),
+        torch.cat([truth, zero], dim=1),
+        torch.cat([real, torch.zeros_like(is_there)], dim=1),
+    )

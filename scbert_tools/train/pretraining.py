@@ -9,15 +9,17 @@ import numpy as np
 import torch
 from torch import nn
 
+from ..data.device import device_of
 from ..model.heads import MaskedGeneHead
 from .loop import Trainer
-from .objective import masked_gene_loss
+from .objective import answer_masked_genes, masked_gene_loss
 from .watch import History, run_training
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from ..data.reference import BatchMaker, TrainBatch
@@ -69,7 +71,7 @@ def pretrain_network(
     folder: Path | None = None,
     progress: bool = True,
 ) -> Pretrained:
-    """Train embedding and encoder on masked genes.
+    """Train embedding and encoder on masked genes of cells in memory.
 
     Parameters
     ----------
@@ -86,6 +88,34 @@ def pretrain_network(
     progress
         Show a progress bar.
     """
+    seen, away = _split(batches, share=held_out_share, seed=config.seed)
+    return pretrain_on(network, seen, away, config, folder=folder, progress=progress)
+
+
+def pretrain_on(
+    network: CellTransformer,
+    seen: Callable[[int], TrainBatch],
+    away: Callable[[int], TrainBatch],
+    config: TrainConfig,
+    *,
+    folder: Path | None = None,
+    progress: bool = True,
+) -> Pretrained:
+    """Train embedding and encoder on masked genes of batches, wherever they come from.
+
+    Parameters
+    ----------
+    network
+        Fresh; its classification head is not touched.
+    seen, away
+        Give the batch of a step: of cells to learn from, and of cells that only judge.
+    config
+        Length, speed and seed.
+    folder
+        Where checkpoints go, and are looked for.
+    progress
+        Show a progress bar.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         head = MaskedGeneHead(
@@ -93,7 +123,6 @@ def pretrain_network(
             gene_width=network.embedding.gene.embedding_dim,
             n_levels=network.embedding.scale.num_embeddings,
         )
-    seen, away = _split(batches, share=held_out_share, seed=config.seed)
     trainer = Trainer(MaskedGeneModel(network, head), config)
     questions = [away(step) for step in range(LOOKS)]
 
@@ -102,48 +131,89 @@ def pretrain_network(
         return loss
 
     history = run_training(trainer, seen, loss_of, _look(questions), folder=folder, progress=progress)
-    report = {"masked_gene_loss": min(history.held_out)} | level_baselines(seen, questions)
+    report = masked_gene_report(trainer.average, seen, questions)
     return Pretrained(trainer.average.network, history, report)
 
 
-def level_baselines(seen: Callable[[int], TrainBatch], questions: list[TrainBatch]) -> dict[str, float]:
-    """Return the loss on expressed genes of two answers that read no cell: commonest levels, and each gene's levels.
+def masked_gene_report(
+    model: MaskedGeneModel, seen: Callable[[int], TrainBatch], questions: list[TrainBatch]
+) -> dict[str, float]:
+    """Return how well the levels of hidden expressed genes are told, by the model and by guesses that read no cell.
+
+    All are asked exactly the same: the expressed genes hidden from held-out cells.
 
     Parameters
     ----------
+    model
+        The trained network and head.
     seen
-        Gives batches of training cells, of which 100 are counted.
+        Gives batches of training cells, of which 100 are counted for the guesses.
     questions
         Held-out cells.
+
+    Returns
+    -------
+    Cross-entropies ``masked_gene_loss`` (model), ``overall_level_loss`` (how common each level is) and
+    ``gene_level_loss`` (how common it is for the gene), and the shares of levels told exactly:
+    ``masked_gene_accuracy``, ``overall_level_accuracy`` (always the commonest level) and ``gene_level_accuracy``
+    (the gene's commonest level).
+    """
+    genes, truth, said = _held_out_answers(model, questions)
+    overall, by_gene = level_frequencies(seen, n_genes=int(genes.max(initial=0)) + 1, n_levels=said.shape[1])
+    guesses = {
+        "masked_gene": said,
+        "overall_level": np.log(np.broadcast_to(overall, said.shape)),
+        "gene_level": np.log(by_gene[genes]),
+    }
+    every = np.arange(len(truth))
+    losses = {f"{name}_loss": float(-guess[every, truth].mean()) for name, guess in guesses.items()}
+    right = {f"{name}_accuracy": float((guess.argmax(axis=1) == truth).mean()) for name, guess in guesses.items()}
+    return losses | right
+
+
+def _held_out_answers(
+    model: MaskedGeneModel, questions: list[TrainBatch]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """Return genes, true levels and log-probabilities of levels of all hidden expressed genes of held-out cells."""
+    found = []
+    with torch.inference_mode():
+        for place, batch in enumerate(questions):
+            logits, asked = answer_masked_genes(
+                model.network, model.head, batch, share=HIDDEN_SHARE, generator=_generator(0, place)
+            )
+            real = asked.expressed
+            found.append((asked.genes[real].long(), asked.levels[real].long(), logits[real].double()))
+    genes, levels, said = (torch.cat(part) for part in zip(*found, strict=True))
+    return genes.numpy(), levels.numpy(), said.log_softmax(dim=1).numpy()
+
+
+def level_frequencies(
+    seen: Callable[[int], TrainBatch], *, n_genes: int, n_levels: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return how common each level is among expressed genes, (levels,), and for each gene, (genes, levels).
+
+    Counted in 100 batches; a gene is thought to be like all others until ten of its levels have been seen.
     """
     genes, levels = (np.concatenate(part) for part in zip(*(_tokens(seen(step)) for step in range(100)), strict=True))
-    asked, truth = (np.concatenate(part) for part in zip(*map(_tokens, questions), strict=True))
-    n_levels = int(max(levels.max(), truth.max())) + 1
     overall = (np.bincount(levels, minlength=n_levels) + 1) / (len(levels) + n_levels)
-    n_genes = int(max(genes.max(), asked.max())) + 1
-    table = np.zeros((n_genes, n_levels))
+    table = np.zeros((max(n_genes, int(genes.max(initial=0)) + 1), n_levels))
     np.add.at(table, (genes, levels), 1)
-    by_gene = (table + 10 * overall) / (table.sum(axis=1, keepdims=True) + 10)
-    return {
-        "overall_level_loss": float(-np.log(overall[truth]).mean()),
-        "gene_level_loss": float(-np.log(by_gene[asked, truth]).mean()),
-    }
+    return overall, (table + 10 * overall) / (table.sum(axis=1, keepdims=True) + 10)
 
 
-def _tokens(batch: TrainBatch) -> tuple[np.ndarray, np.ndarray]:
+def _tokens(batch: TrainBatch) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return genes and levels of the real tokens of a batch."""
     real = batch.cells.mask[:, 0, 0]
-    return batch.cells.genes[real].numpy(), batch.cells.levels[real].numpy()
+    return batch.cells.genes[real].long().numpy(), batch.cells.levels[real].long().numpy()
 
 
 def _split(batches: BatchMaker, *, share: float, seed: int) -> tuple[BatchMaker, BatchMaker]:
-    """Return makers of training and of held-out batches; cells are thinned but keep all their tokens."""
-    strength = None if batches.strength is None else replace(batches.strength, max_pooled=1, panel_share=0.0)
-    whole = replace(batches, strength=strength, batch_size=48, token_dropout=0.0, token_limit=900)
+    """Return makers of training and of held-out batches; nothing is pooled, for labels are not known."""
     n_cells = len(batches.reference)
     if n_cells < 2:
         msg = f"`batches` must hold at least 2 cells, one of them to judge, got {n_cells}."
         raise ValueError(msg)
+    whole = without_kin(batches)
     held_out = np.random.default_rng(seed).permutation(n_cells)[: max(1, int(share * n_cells))]
     kept = np.setdiff1d(np.arange(n_cells), held_out)
     return (
@@ -152,12 +222,19 @@ def _split(batches: BatchMaker, *, share: float, seed: int) -> tuple[BatchMaker,
     )
 
 
+def without_kin(batches: BatchMaker) -> BatchMaker:
+    """Return the same maker without what needs labels or hides what is asked for: no pooling, no panels."""
+    strength = None if batches.strength is None else replace(batches.strength, max_pooled=1, panel_share=0.0)
+    return replace(batches, strength=strength)
+
+
 def _look(questions: list[TrainBatch]) -> Callable[[MaskedGeneModel], float]:
     """Return a function from a model to its loss on held-out cells, always with the same genes hidden."""
 
     @torch.inference_mode()
     def look(model: MaskedGeneModel) -> float:
-        losses = [model(batch, _generator(0, place)).item() for place, batch in enumerate(questions)]
+        device = device_of(model)
+        losses = [model(batch.to(device), _generator(0, place)).item() for place, batch in enumerate(questions)]
         return float(np.mean(losses))
 
     return look

@@ -68,7 +68,9 @@ def fresh_start(preset: str, genes: Iterable[str], n_classes: int, *, seed: int,
     return Start(_seeded(config, n_classes, seed), config, vocabulary, kind(n_levels=config.n_levels))
 
 
-def start_from(annotator: Annotator, n_classes: int, *, further_genes: Iterable[str] = (), seed: int) -> Start:
+def start_from(
+    annotator: Annotator, n_classes: int, *, further_genes: Iterable[str] = (), seed: int, **sizes: Any
+) -> Start:
     """Return a network with the encoder of a model, a fresh head, and rows for genes the model did not read.
 
     A further gene starts as a random vector of the same spread as the known ones. Published-format scBERT models
@@ -84,10 +86,12 @@ def start_from(annotator: Annotator, n_classes: int, *, further_genes: Iterable[
         Genes to read besides those of the model.
     seed
         Seed of what is new.
+    **sizes
+        Fields of the configuration that do not belong to the encoder, such as ``vote_power``.
     """
     further = [] if annotator.config.preset == "scbert" else list(further_genes)
     vocabulary = Vocabulary((*annotator.vocabulary.genes, *further))
-    config = replace(annotator.config, n_genes=len(vocabulary))
+    config = replace(annotator.config, n_genes=len(vocabulary), **sizes)
     network = _seeded(config, n_classes, seed)
     network.load_state_dict(_fitted(network.state_dict(), annotator.network.state_dict()))
     return Start(network, config, vocabulary, annotator.levels)

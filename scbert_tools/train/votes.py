@@ -9,7 +9,7 @@ import numpy as np
 from scipy import sparse
 from scipy.optimize import minimize
 
-from ..model.heads import VOTE_LENGTH, VOTE_POWER
+from ..model.heads import VOTE_LENGTH
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -40,9 +40,9 @@ class Votes:
         return np.asarray(loudness @ self.weight + self.bias, np.float32)
 
 
-def loudness_of(tokens: TokenRows, n_genes: int) -> sparse.csr_matrix:
+def loudness_of(tokens: TokenRows, n_genes: int, power: float) -> sparse.csr_matrix:
     """Return how loud each gene of each cell votes, (cells, genes), as :func:`~scbert_tools.model.heads.loudness`."""
-    loud = tokens.levels.astype(np.float32) ** np.float32(VOTE_POWER)
+    loud = tokens.levels.astype(np.float32) ** np.float32(power)
     lengths = np.sqrt(np.add.reduceat(np.r_[loud**2, 0], tokens.indptr[:-1]))
     loud *= np.repeat(VOTE_LENGTH / np.maximum(lengths, 1e-12), tokens.lengths)
     return sparse.csr_matrix((loud, tokens.genes, tokens.indptr), (len(lengths), n_genes))

@@ -13,7 +13,7 @@ import numpy as np
 import typer
 from datasets import SHARED, Labelled
 from results import FOLDER, is_written, report, row_of, write_rows
-from runners import runner, seeds_of
+from runners import peer_runner, seeds_of
 from scipy import sparse
 from scoring import Prediction, load_once, score, trainable_classes
 from sklearn.model_selection import StratifiedKFold
@@ -24,10 +24,13 @@ from scbert_tools.tokens.scale import detect_scale
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from runners import Runner
     from scoring import Score
 
 TABLE = FOLDER / "within.csv"
 WITHIN = ["baron", "pbmc3k", "zheng", "zheng_cd8_pair", "breast_til"]
+OTHERS = ["pdac"]
+"""Sets of the fine-tuning benchmark alone."""
 CD8_PAIR = ["cytotoxic CD8 T", "naive CD8 T"]
 N_FOLDS = 5
 FOLD_SEED = 0
@@ -59,10 +62,20 @@ def load_breast() -> Labelled:
     return Labelled("breast_til", "breast_til", counts, adata.var_names.to_numpy(str), label)
 
 
+def load_pdac() -> Labelled:
+    """Read the pancreatic tumours of Moncada et al."""
+    adata = ad.read_h5ad(SHARED / "data/labelled/pdac_moncada_sc.h5ad")
+    counts = sparse.csr_matrix(adata.X).astype(np.float32)
+    return Labelled("pdac", "pdac", counts, adata.var_names.to_numpy(str), adata.obs["cell_type"].to_numpy(str))
+
+
+OWN_READERS = {"breast_til": load_breast, "pdac": load_pdac}
+
+
 def whole(name: str) -> Labelled:
     """Read a set that is split into folds of cells."""
-    if name == "breast_til":
-        return load_breast()
+    if name in OWN_READERS:
+        return OWN_READERS[name]()
     one = load_once(name.removesuffix("_cd8_pair"))
     return take(one, np.isin(one.label, CD8_PAIR)) if name.endswith("_cd8_pair") else one
 
@@ -97,9 +110,16 @@ def pooled(parts: Sequence[tuple[Labelled, list[Labelled], Prediction]]) -> tupl
     return replace(result, n_left_out=int((~asked).sum())), Prediction(labels, stated, *seconds, options=options)
 
 
+def runner_of(method: str) -> Runner:
+    """Return what trains and predicts: our fine-tuning, or a peer."""
+    from fine_tune import fit_predict
+
+    return fit_predict if method.startswith("ours") else peer_runner(method, target="label")
+
+
 def run_one(name: str, method: str, seed: int) -> None:
     """Run a method on all folds of a set and add the scores to the table."""
-    predict = runner(method, target="label")
+    predict = runner_of(method)
     parts = [(test, train, predict(train, test, seed)) for test, train in folds(name)]
     rows = []
     for called in parts[0][2]:
@@ -110,7 +130,7 @@ def run_one(name: str, method: str, seed: int) -> None:
 
 def main(
     *,
-    method: Annotated[list[str] | None, typer.Option(help="A peer, `ours` or `ours_plain`; may be repeated.")] = None,
+    method: Annotated[list[str] | None, typer.Option(help="A peer, or `ours`; may be repeated.")] = None,
     name: Annotated[list[str] | None, typer.Option("--set", help="A set; all of them by default.")] = None,
     n_seeds: Annotated[int, typer.Option(help="Seeds of the methods that have randomness.")] = 3,
     resume: Annotated[bool, typer.Option("--resume", help="Leave out what the table already holds.")] = False,

@@ -111,7 +111,8 @@ def test_hidden_genes_are_not_visible_to_the_encoder(annotator, head, batch):
 def test_hidden_genes_are_asked_for_with_their_levels_and_absent_ones_are_absent(batch, seed):
     cells = batch.cells
     hidden = hide(cells.mask, share=0.3, generator=generator(seed))[:, 0, 0]
-    asked, truth = objective._questions(cells.genes, cells.levels, hidden, generator(seed))
+    questions = objective._questions(cells.genes, cells.levels, hidden, generator(seed))
+    asked, truth = questions.genes, questions.levels
     real = cells.mask[:, 0, 0]
     for row in range(len(cells)):
         levels = dict(zip(cells.genes[row][real[row]].tolist(), cells.levels[row][real[row]].tolist(), strict=True))
@@ -123,8 +124,15 @@ def test_hidden_genes_are_asked_for_with_their_levels_and_absent_ones_are_absent
 
 def test_some_absent_genes_are_asked_for(batch):
     hidden = hide(batch.cells.mask, share=0.3, generator=generator())[:, 0, 0]
-    _, truth = objective._questions(batch.cells.genes, batch.cells.levels, hidden, generator())
-    assert (truth == 0).any()
+    asked = objective._questions(batch.cells.genes, batch.cells.levels, hidden, generator())
+    assert ((asked.levels == 0) & ~asked.expressed).any()
+    assert asked.expressed.sum() == hidden.sum()
+
+
+def test_nothing_hidden_is_no_loss_and_no_error(network, head, batch):
+    loss = masked_gene_loss(network, head, batch, share=0.0, generator=generator())
+    loss.backward()
+    assert loss.item() == 0
 
 
 @pytest.mark.parametrize(("seed", "equal"), [(0, True), (1, False)], ids=["same", "another"])
