@@ -22,9 +22,9 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     },
 }
 """Sizes of each architecture, where they are not the defaults of :class:`ModelConfig`."""
-LATER = ("preset", "head_width", "n_features", "maximum")
+LATER = ("preset", "head_width", "n_features", "maximum", "vote_power", "multilabel")
 """Fields that are stored only where they are not the default: folders from before them stay as they are."""
-NOT_SIZES = ("preset", "dropout", "maximum")
+NOT_SIZES = ("preset", "dropout", "maximum", "vote_power", "multilabel")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +60,10 @@ class ModelConfig:
     """Random features of the attention of ``"scbert"``."""
     maximum: str = "cell"
     """Keys whose maximum ``"scbert"`` sets off: of a ``"cell"``, or of all cells of a ``"batch"`` as published."""
+    vote_power: float = 1.5
+    """Power of the levels with which genes vote: the higher, the more the loudest genes of a cell decide."""
+    multilabel: bool = False
+    """Whether classes are independent of each other, so that a cell may have several, or exclude each other."""
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
@@ -70,6 +74,9 @@ class ModelConfig:
             if getattr(self, name) not in accepted:
                 msg = f"`{name}` must be one of {accepted}, got {getattr(self, name)!r}."
                 raise ValueError(msg)
+        if not self.vote_power > 0:
+            msg = f"`vote_power` must be above 0, got {self.vote_power!r}."
+            raise ValueError(msg)
         if not 0 <= self.dropout < 1:
             msg = f"`dropout` must be at least 0 and below 1, got {self.dropout!r}."
             raise ValueError(msg)

@@ -74,5 +74,5 @@ def build_exact(config: ModelConfig, n_classes: int) -> CellTransformer:
     return CellTransformer(
         embedding=GeneEmbedding(config.n_genes, config.n_levels, config.width),
         encoder=ExactEncoder(width=config.width, layers=layers),
-        head=build_cell_head(n_genes=config.n_genes, width=config.width, n_classes=n_classes),
+        head=build_cell_head(n_genes=config.n_genes, width=config.width, n_classes=n_classes, power=config.vote_power),
     )

@@ -111,5 +111,5 @@ def build_latent(config: ModelConfig, n_classes: int) -> CellTransformer:
     return CellTransformer(
         embedding=GeneEmbedding(config.n_genes, config.n_levels, config.gene_width),
         encoder=LatentEncoder(n_latents=config.n_latents, width=config.width, layers=layers),
-        head=build_cell_head(n_genes=config.n_genes, width=config.width, n_classes=n_classes),
+        head=build_cell_head(n_genes=config.n_genes, width=config.width, n_classes=n_classes, power=config.vote_power),
     )
