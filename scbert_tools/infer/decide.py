@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from ..model.labels import LabelTree
 
 
+REASONS = ("", "nothing to read", "unlike known types", "uncertain")
+"""Why a cell has no label; the first is for cells that have one."""
+
+
 @dataclass(frozen=True)
 class Decision:
     """The label of every cell and how sure it is.
@@ -27,11 +31,14 @@ class Decision:
         All labels of the tree and, last, ``"unassigned"``.
     confidence
         (cells,) float32, probability of the label; for unassigned cells that of the likeliest node below the top.
+    reason
+        (cells,) place in ``REASONS``.
     """
 
     code: NDArray[np.int64]
     names: tuple[str, ...]
     confidence: NDArray[np.float32]
+    reason: NDArray[np.int64]
 
     @property
     def labels(self) -> NDArray[np.str_]:
@@ -40,7 +47,12 @@ class Decision:
 
 
 def decide(
-    probabilities: NDArray[np.float32], tree: LabelTree, *, threshold: float, readable: NDArray[np.bool_]
+    probabilities: NDArray[np.float32],
+    tree: LabelTree,
+    *,
+    threshold: float,
+    readable: NDArray[np.bool_],
+    novel: NDArray[np.bool_] | None = None,
 ) -> Decision:
     """Report the deepest node of the tree whose summed probability reaches the threshold.
 
@@ -54,6 +66,8 @@ def decide(
         Probability a label must reach, above 0 and at most 1.
     readable
         (cells,) false for cells without anything to read: unassigned with confidence 0.
+    novel
+        (cells,) true for cells unlike all known types: unassigned, whatever their probabilities. ``None`` for none.
     """
     members = tree.membership(tree.names)
     nodes = probabilities @ members.T.astype(np.float32)
@@ -65,8 +79,11 @@ def decide(
     best = np.where(passing.any(axis=1), np.take_along_axis(nodes, rank.argmax(axis=1)[:, None], 1)[:, 0], 0)
     rejected = np.where(open_to_choice, nodes, 0).max(axis=1)
     confidence = np.where(code == len(tree.names), rejected, best)
+    foreign = np.zeros(len(code), bool) if novel is None else novel
+    reason = np.select([~readable, foreign, code == len(tree.names)], [1, 2, 3], 0)
     return Decision(
-        np.where(readable, code, len(tree.names)),
+        np.where(reason == 0, code, len(tree.names)),
         (*tree.names, UNASSIGNED),
         np.where(readable, np.minimum(confidence, 1), 0).astype(np.float32),
+        reason,
     )

@@ -10,13 +10,16 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import safetensors.numpy
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from ..genes.vocabulary import Vocabulary
 from ..tokens.levels import Levels
 from ..tokens.scbert_levels import ScbertLevels
+from .calibration import Calibration
 from .config import ModelConfig
+from .known_cells import KnownCells
 from .labels import LabelTree
 from .network import CellTransformer, build_network
 
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+__all__ = ["Annotator", "Calibration"]
+
 FORMAT = 1
 """Version of the folder layout; a reader refuses newer ones."""
 
@@ -32,24 +37,8 @@ LEVELS: dict[str, type[Levels]] = {"scbert": ScbertLevels}
 """How presets cut expression into levels, where they do not do it in the usual way."""
 
 FILES = ("config.json", "classes.json", "vocabulary.txt", "model.safetensors")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Calibration:
-    """What turns logits into probabilities that mean what they say."""
-
-    temperature: float = 1.0
-    """Logits are divided by it; fitted on data sets the network never saw."""
-    threshold: float = 0.5
-    """A label is given when the calibrated probability of its node reaches this."""
-
-    def __post_init__(self) -> None:
-        if not self.temperature > 0:
-            msg = f"`temperature` must be above 0, got {self.temperature!r}."
-            raise ValueError(msg)
-        if not 0 < self.threshold <= 1:
-            msg = f"`threshold` must be above 0 and at most 1, got {self.threshold!r}."
-            raise ValueError(msg)
+KNOWN = "known.safetensors"
+"""What the model remembers of the cells it knows; models without it cannot tell unknown types."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +54,7 @@ class Annotator:
     labels: LabelTree
     levels: Levels = field(default_factory=Levels)
     calibration: Calibration = field(default_factory=Calibration)
+    known: KnownCells | None = None
     name: str = "unnamed"
     card: str = ""
 
@@ -97,6 +87,8 @@ class Annotator:
             digest.update(tensor.detach().cpu().float().contiguous().numpy().tobytes())
         digest.update(json.dumps([self._settings(), self.labels.to_json()], sort_keys=True).encode())
         digest.update(self.vocabulary.fingerprint.encode())
+        for name, array in sorted(self.known.arrays().items() if self.known else ()):
+            digest.update(name.encode() + array.tobytes())
         return digest.hexdigest()
 
     def _settings(self) -> dict[str, Any]:
@@ -104,7 +96,7 @@ class Annotator:
         return {
             "model": self.config.to_json(),
             "levels": asdict(self.levels),
-            "calibration": asdict(self.calibration),
+            "calibration": self.calibration.to_json(),
         }
 
     def save(self, path: str | os.PathLike[str], *, half: bool = False) -> None:
@@ -151,7 +143,10 @@ class Annotator:
         stored = replace(self, network=deepcopy(self.network).half()) if half else self
         tensors = {name: tensor.contiguous() for name, tensor in stored.network.state_dict().items()}
         save_file(tensors, folder / "model.safetensors")
-        (folder / "model.safetensors").chmod(0o644)
+        if self.known is not None:
+            safetensors.numpy.save_file(self.known.arrays(), folder / KNOWN)
+        for file in folder.glob("*.safetensors"):
+            file.chmod(0o644)
         header = {"format": FORMAT, "name": self.name, "fingerprint": stored.fingerprint}
         (folder / "config.json").write_text(json.dumps(header | self._settings(), indent=1) + "\n")
         (folder / "classes.json").write_text(json.dumps(self.labels.to_json(), indent=1) + "\n")
@@ -219,6 +214,12 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
         raise ValueError(msg) from error
 
 
+def _read_known(path: Path) -> KnownCells | None:
+    """Return what the model remembers of known cells, ``None`` for a model that was saved without."""
+    tensors = _read_tensors(path) if path.is_file() else {}
+    return KnownCells.from_arrays({name: tensor.numpy() for name, tensor in tensors.items()}) if tensors else None
+
+
 def _assemble(cls: type[Annotator], path: Path, header: dict[str, Any]) -> Annotator:
     """Build the annotator from the files of its folder."""
     labels = LabelTree.from_json(_read_json(path / "classes.json"))
@@ -237,6 +238,7 @@ def _assemble(cls: type[Annotator], path: Path, header: dict[str, Any]) -> Annot
         labels=labels,
         levels=LEVELS.get(config.preset, Levels)(**header["levels"]),
         calibration=Calibration(**header["calibration"]),
+        known=_read_known(path / KNOWN),
         name=header["name"],
         card=card.read_text() if card.is_file() else "",
     )

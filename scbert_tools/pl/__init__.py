@@ -1,3 +1,5 @@
 """Plots."""
 
-__all__: list[str] = []
+from ._confidence import confidence
+
+__all__ = ["confidence"]

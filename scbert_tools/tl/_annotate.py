@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from .._docs import shared_docs
 from .._keys import AnnotationKeys
-from ._cells import find_cells, own, vectors
+from ._cells import find_cells, own
+from ._results import Results, write_results
+from ._truth import check_promise, conformal_sets, find_truth
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Sequence
     from os import PathLike
 
-    import numpy as np
     from anndata import AnnData
-    from numpy.typing import NDArray
     from scipy import sparse
     from scipy.sparse.linalg import LinearOperator
 
-    from ..infer.decide import Decision
-    from ..infer.forward import CellStates
     from ..model.annotator import Annotator
-    from ._cells import CellSource
 
 NEIGHBOURS = "neighbors"
 
@@ -35,6 +31,9 @@ def annotate(
     *,
     model: str | PathLike[str] | Annotator = "pbmc",
     refine: str | None = None,
+    coverage: float | None = None,
+    calibrate: str | Sequence[str | None] | pd.Series | None = None,
+    reject: float | None = 0.01,
     key_added: str = "scbert",
     layer: str | None = None,
     copy: bool = False,
@@ -43,16 +42,24 @@ def annotate(
 
     Reads counts or log-normalised values of all measured genes, from wherever they are in ``adata``, and reports for
     each cell the deepest cell type of the model's tree that is likely enough; otherwise the type above it, or
-    ``"unassigned"``. Works offline, on a CPU, without changing ``X``.
+    ``"unassigned"`` and why. Works offline, on a CPU, without changing ``X``. A short report is told with
+    ``scbert_tools.settings.verbosity = "info"`` and kept in ``uns``; what is out of the ordinary is always warned of.
 
     Parameters
     ----------
     {adata}
     {model}
     refine
-        ``None`` judges every cell alone. ``"neighbors"`` averages evidence over the graph that
+        ``None`` judges every cell alone. ``"neighbors"`` lets it listen to its neighbours in the graph that
         ``scanpy.pp.neighbors`` wrote to ``adata.obsp["connectivities"]``; the name of a column of ``adata.obs``
-        averages it within each cluster. Helps where clusters are clean, and can cost rare types.
+        to its cluster. How far it listens was learned on held-out cells, so that rare types are not outvoted.
+    coverage
+        Share of cells, such as 0.9, whose set of labels is to hold the true one. ``None`` makes no sets.
+    calibrate
+        Labels you know of some cells, missing elsewhere: a column of ``adata.obs``, a series or one label per cell.
+        Confidence and sets then rest on these cells, which makes up for a chemistry the model has not seen.
+    reject
+        Cells are unassigned if a smaller share of held-out known cells looks as odd. ``None`` rejects no cell.
     {key_added}
     {layer}
     {copy}
@@ -67,6 +74,19 @@ def annotate(
         Calibrated probability of that label, 0 to 1 (float32).
     ``obs["scbert_ontology_id"]``
         Cell Ontology id of the label (category; missing for unassigned cells).
+    ``obs["scbert_reason"]``
+        Why a cell is unassigned: ``"uncertain"`` between known types, ``"unlike known types"`` or
+        ``"nothing to read"`` (category; missing for cells with a label).
+    ``obs["scbert_p_known"]``
+        Share of held-out cells of known types that look at least as odd, a p-value (float32).
+    ``obs["scbert_novel"]``
+        Clusters ``"novel 1"``, ``"novel 2"`` … proposed among cells unlike known types (category; missing elsewhere).
+    ``obs["scbert_doublet"]``
+        Whether a cell looks like two of incompatible types (bool). This and the two above need a model that knows
+        held-out cells, as the shipped one does.
+    ``obs["scbert_set"]``
+        If ``coverage`` is given: labels that the cell may have, such as ``"CD4 T | NK cell"``; ``"none"`` if no label
+        is as likely as it usually is in its own cells (category).
     ``obsm["scbert_probabilities"]``
         Probability of every class (table of float32, cells × classes).
     ``obsm["X_scbert"]``
@@ -77,13 +97,16 @@ def annotate(
     Raises
     ------
     ValueError
-        If there are no cells, no matrix with usable values, or too few genes of the model.
+        If there are no cells, no matrix with usable values, or too few genes of the model; if ``coverage`` or
+        ``reject`` is not between 0 and 1, or labels of ``calibrate`` are unknown to the model or too few.
     KeyError
-        If ``layer``, or what ``refine`` names, is not there.
+        If ``layer``, or what ``refine`` or ``calibrate`` names, is not there.
 
     Notes
     -----
     The idea of a Transformer over expressed genes follows scBERT (Yang et al. 2022, doi:10.1038/s42256-022-00534-z).
+    Sets are conformal, with one promise per label (Sadinle et al. 2019, doi:10.1080/01621459.2017.1395341); ``uns``
+    says what it needs to hold.
 
     Examples
     --------
@@ -95,33 +118,23 @@ def annotate(
     'cDC'
     """
     from .. import models
-    from ..infer.decide import decide
-    from ..infer.forward import read_cells
+    from ..infer.verdict import judge, read_all
 
     annotator = models.load(model)
     annotator.require_classes()
+    truth = find_truth(adata, calibrate, annotator)
+    check_promise(truth, annotator, coverage=coverage, reject=reject)
+    weights = None if refine is None else _weights(adata, refine)
     source = find_cells(adata, annotator.vocabulary, layer=layer)
-    smooth = _smoother(adata, refine)
-    states = read_cells(annotator, source.rows, source.n_cells)
-    readable = states.n_tokens > 0
-    alone = states.probabilities(annotator.calibration.temperature)
-    alone[~readable] = 1 / len(annotator.classes)
-    probabilities = smooth(alone)
-    decision = decide(probabilities, annotator.labels, threshold=annotator.calibration.threshold, readable=readable)
+    reading = read_all(annotator, source.rows, source.n_cells, measured=source.measured)
+    temperature = truth.temperature(annotator, reading.states)
+    verdict = judge(annotator, reading, temperature=temperature, weights=weights, reject=reject)
+    sets = None if coverage is None else conformal_sets(truth, annotator, reading.states, coverage=coverage)
+    results = Results(annotator, source, reading, verdict, temperature, sets)
+    params = {"refine": refine, "layer": layer, "coverage": coverage, "reject": reject}
     adata = own(adata, copy=copy)
-    _write(adata, AnnotationKeys(key_added), annotator, states, probabilities, decision)
-    adata.uns[key_added] = _record(annotator, source, refine=refine, layer=layer)
+    write_results(adata, AnnotationKeys(key_added), results, params)
     return adata if copy else None
-
-
-def _smoother(adata: AnnData, refine: str | None) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
-    """Return what turns single-cell probabilities into refined ones, or say what is missing for it."""
-    from ..infer.refine import average_evidence
-
-    if refine is None:
-        return lambda probabilities: probabilities
-    weights = _weights(adata, refine)
-    return lambda probabilities: average_evidence(probabilities, weights)
 
 
 def _weights(adata: AnnData, refine: str) -> sparse.csr_matrix | LinearOperator:
@@ -138,37 +151,3 @@ def _weights(adata: AnnData, refine: str) -> sparse.csr_matrix | LinearOperator:
         f"'{NEIGHBOURS}', or name a column of clusters among {list(adata.obs.columns)}."
     )
     raise KeyError(msg)
-
-
-def _write(
-    adata: AnnData,
-    keys: AnnotationKeys,
-    annotator: Annotator,
-    states: CellStates,
-    probabilities: NDArray[np.float32],
-    decision: Decision,
-) -> None:
-    """Put the results into ``adata``."""
-    label = pd.Categorical(decision.labels, list(decision.names)).remove_unused_categories()
-    ontology = pd.Categorical([annotator.labels.ontology.get(name) for name in decision.labels])
-    adata.obs[keys.label] = label
-    adata.obs[keys.confidence] = decision.confidence
-    adata.obs[keys.ontology] = ontology
-    adata.obsm[keys.probabilities] = pd.DataFrame(probabilities, adata.obs_names, list(annotator.classes))
-    adata.obsm[keys.embedding] = vectors(states)
-
-
-def _record(annotator: Annotator, source: CellSource, **params: str | None) -> dict[str, Any]:
-    """Return what ``uns`` keeps of a call, in values that h5ad can hold."""
-    tree = annotator.labels.parents
-    return {
-        "params": {name: "" if value is None else str(value) for name, value in params.items()},
-        "classes": list(annotator.classes),
-        "hierarchy": {"name": list(tree), "parent": [above or "" for above in tree.values()]},
-        "input": source.report(),
-        "model": annotator.name,
-        "fingerprint": annotator.fingerprint,
-        "threshold": annotator.calibration.threshold,
-        "temperature": annotator.calibration.temperature,
-        "version": version("scbert-tools"),
-    }

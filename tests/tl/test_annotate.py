@@ -166,9 +166,10 @@ def test_copy_leaves_the_input_untouched(adata, trained):
 def test_another_key_keeps_both_results(annotated, trained):
     before = everything(annotated)
     sbt.tl.annotate(annotated, model=trained, key_added="second", refine="donor")
-    assert annotated.uns["second"]["params"] == {"refine": "donor", "layer": ""}
-    assert annotated.uns["scbert"]["params"] == {"refine": "", "layer": ""}
-    del annotated.obs["second_label"], annotated.obs["second_confidence"], annotated.obs["second_ontology_id"]
+    params = {"refine": "", "layer": "", "coverage": "", "reject": "0.01"}
+    assert annotated.uns["second"]["params"] == params | {"refine": "donor"}
+    assert annotated.uns["scbert"]["params"] == params
+    annotated.obs = annotated.obs[[name for name in annotated.obs if not name.startswith("second")]]
     del annotated.obsm["second_probabilities"], annotated.obsm["X_second"], annotated.uns["second"]
     assert str(everything(annotated)) == str(before)
 

@@ -1,0 +1,175 @@
+"""Sets of labels that hold the true one as often as asked: conformal prediction, one promise for every label.
+
+Vovk, Gammerman & Shafer 2005, doi:10.1007/b106715; sets of the likeliest labels after Sadinle, Lei & Wasserman 2019,
+doi:10.1080/01621459.2017.1395341.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import compress
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from ..model.labels import LabelTree
+
+MOST_SCORES = 400
+"""Held-out cells kept for a label: more make the promise no truer, only its size steadier."""
+
+ANY, NONE = "any", "none"
+"""Names of the set of all labels and of the empty one."""
+
+BETWEEN = " | "
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """How unlikely the true label looked in cells that trained nothing, label by label.
+
+    Parameters
+    ----------
+    names
+        Labels that sets are made of; every leaf of the tree stands under exactly one of them.
+    scores
+        (names, at most ``MOST_SCORES``) float32, 1 - probability of the true label, sorted; NaN where there are fewer.
+    """
+
+    names: tuple[str, ...]
+    scores: NDArray[np.float32]
+
+    @property
+    def n_cells(self) -> NDArray[np.int64]:
+        """(names,) held-out cells of every label."""
+        return np.isfinite(self.scores).sum(axis=1)
+
+
+def cells_needed(coverage: float) -> int:
+    """Return how many held-out cells a label needs before a promise of this coverage can leave anything out.
+
+    Raises
+    ------
+    ValueError
+        If ``coverage`` is not above 0 and below 1.
+    """
+    if isinstance(coverage, bool) or not 0 < coverage < 1:
+        msg = f"`coverage` must be above 0 and below 1, such as 0.9 for sets right in 90 % of cells, got {coverage!r}."
+        raise ValueError(msg)
+    return math.ceil(round(coverage / (1 - coverage), 9))
+
+
+def held_out_scores(
+    likely: NDArray[np.float32], code: NDArray[np.int64], names: Sequence[str], *, rng: np.random.Generator
+) -> HeldOut:
+    """Keep what conformal sets need to know of held-out cells.
+
+    Parameters
+    ----------
+    likely
+        (cells, names) probability of every label.
+    code
+        (cells,) place of the true label in ``names``; -1 where it is not known finely enough.
+    names
+        Labels that sets are made of.
+    rng
+        Chooses the cells that are kept where there are more than ``MOST_SCORES``.
+    """
+    scores = np.full((len(names), MOST_SCORES), np.nan, np.float32)
+    for place in range(len(names)):
+        odd = 1 - likely[code == place, place]
+        kept = rng.permutation(odd)[:MOST_SCORES]
+        scores[place, : len(kept)] = np.sort(kept)
+    return HeldOut(tuple(names), scores)
+
+
+def p_values(likely: NDArray[np.float32], held_out: HeldOut, *, needed: int) -> NDArray[np.float64]:
+    """Return, per cell and label, the share of held-out cells of that label that looked at least as unlikely.
+
+    Parameters
+    ----------
+    likely
+        (cells, names) probability of every label.
+    held_out
+        What was kept of held-out cells.
+    needed
+        Labels with fewer held-out cells are compared with those of all labels together.
+    """
+    together = np.sort(held_out.scores[np.isfinite(held_out.scores)])
+    result = np.empty(likely.shape)
+    for place, row in enumerate(held_out.scores):
+        own = row[np.isfinite(row)]
+        known = own if len(own) >= needed else together
+        n_odder = len(known) - np.searchsorted(known, 1 - likely[:, place] - 1e-7)
+        result[:, place] = (1 + n_odder) / (1 + len(known))
+    return result
+
+
+def label_sets(likely: NDArray[np.float32], held_out: HeldOut, *, coverage: float) -> NDArray[np.bool_]:
+    """Return which labels each cell may have so that the true one is among them in a share ``coverage`` of cells.
+
+    The promise holds for every label with at least :func:`cells_needed` held-out cells, if those and the cells asked
+    about come from the same source in random order. It is kept by the odd empty set: not even
+    the likeliest label is as likely as it is in its own cells.
+
+    Parameters
+    ----------
+    likely
+        (cells, names) probability of every label.
+    held_out
+        What was kept of held-out cells.
+    coverage
+        Share of cells whose set is to hold the true label.
+
+    Raises
+    ------
+    ValueError
+        If ``coverage`` is not above 0 and below 1, or there are too few held-out cells for it.
+    """
+    needed = cells_needed(coverage)
+    if (n_cells := int(held_out.n_cells.sum())) < needed:
+        msg = (
+            f"`calibrate` names {n_cells} cells with a label that can be used; a coverage of {coverage:g} needs at "
+            f"least {needed}, and as many of each label for a promise per label. Label more cells or ask for less."
+        )
+        raise ValueError(msg)
+    return p_values(likely, held_out, needed=needed) > 1 - coverage + 1e-9
+
+
+def sets_in_words(
+    sets: NDArray[np.bool_], names: Sequence[str], tree: LabelTree
+) -> tuple[NDArray[np.int64], list[str]]:
+    """Return every cell's set as a place in a list of texts, and that list.
+
+    Labels that are all there is below a node of the tree are written as that node: "T cell" for "CD4 T | CD8 T".
+
+    Parameters
+    ----------
+    sets
+        (cells, names) which labels are in the set.
+    names
+        The labels.
+    tree
+        The tree they are from.
+    """
+    patterns, place = np.unique(sets, axis=0, return_inverse=True)
+    texts = [_in_words(set(compress(names, row)), names, tree) for row in patterns]
+    return place.reshape(-1), texts
+
+
+def _in_words(chosen: set[str], names: Sequence[str], tree: LabelTree) -> str:
+    """Return one set in as few names as possible."""
+    if not chosen or len(chosen) == len(names):
+        return ANY if chosen else NONE
+    words, left = [], set(chosen)
+    for node in sorted(tree.names, key=lambda name: len(tree.lineage(name))):
+        below = {name for name in names if node in tree.lineage(name)}
+        if below and below <= left:
+            words.append(node)
+            left -= below
+    return BETWEEN.join(sorted(words))

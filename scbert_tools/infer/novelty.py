@@ -1,0 +1,171 @@
+"""Is a cell of a type the model knows? Signs that it is not, put on one scale and turned into a p-value.
+
+The signs look at expression rather than at the network's vectors: a network that was trained to tell known types apart
+pulls unknown ones towards them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from ..model.known_cells import KnownCells
+    from .profiles import Likeness
+
+SIGNS = ("doubt", "energy", "unlikeness", "contrast")
+"""Doubt of the network between classes, its silence (Liu et al. 2020, arXiv:2010.03759), how little the cell's
+expression is like any class, and the same for what it has beyond the mean of all classes."""
+
+WEIGHTS = np.array([0.0, 0.0, 1.0, 1.0], np.float32)
+"""What each sign counts; chosen on cell types and data sets left out of training."""
+
+FEWEST_CELLS = 15
+"""Classes with fewer held-out cells are judged by the usual values of all cells."""
+
+SMALLEST_SPREAD = 1e-3
+
+
+def signs_of_novelty(logits: NDArray[np.float32], likeness: Likeness) -> NDArray[np.float32]:
+    """Return what may show that a cell is of no known type, the higher the odder: (signs, cells).
+
+    Parameters
+    ----------
+    logits
+        (cells, classes), not calibrated.
+    likeness
+        Products of the cells with the profiles of the classes.
+    """
+    top = logits.max(axis=1)
+    together = np.log(np.exp(logits - top[:, None]).sum(axis=1))
+    unlike = [-likeness.cosines.max(axis=1), -likeness.contrasts.max(axis=1)]
+    return np.stack([together, -(top + together), *unlike]).astype(np.float32)
+
+
+def usual_signs(
+    signs: NDArray[np.float32], best: NDArray[np.int64], n_genes: NDArray[np.int64], n_classes: int
+) -> NDArray[np.float32]:
+    """Return height, slope in log genes and spread of every sign in held-out cells: (signs, classes, 3).
+
+    Parameters
+    ----------
+    signs
+        (signs, cells) from :func:`signs_of_novelty`.
+    best
+        (cells,) likeliest class.
+    n_genes
+        (cells,) expressed genes.
+    n_classes
+        Number of classes.
+    """
+    usual = np.zeros((len(signs), n_classes, 3), np.float32)
+    for place in range(n_classes):
+        own = best == place
+        chosen = own if own.sum() >= FEWEST_CELLS else np.ones_like(own)
+        usual[:, place] = [_line(sign[chosen], np.log1p(n_genes[chosen])) for sign in signs]
+    return usual
+
+
+def _line(values: NDArray[np.float32], depth: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Return height, slope and spread around a straight line, its slope held back where depth hardly varies."""
+    middle = depth.mean()
+    slope = ((depth - middle) * values).sum() / (((depth - middle) ** 2).sum() + 0.1 * len(depth))
+    height = values.mean() - slope * middle
+    return float(height), float(slope), float(max((values - height - slope * depth).std(), SMALLEST_SPREAD))
+
+
+def novelty(
+    signs: NDArray[np.float32],
+    best: NDArray[np.int64],
+    n_genes: NDArray[np.int64],
+    *,
+    usual: NDArray[np.float32],
+    depth_range: tuple[float, float],
+    weights: NDArray[np.float32] = WEIGHTS,
+) -> NDArray[np.float32]:
+    """Return how much odder each cell is than known cells of the same class and depth, in spreads: (cells,).
+
+    Parameters
+    ----------
+    signs
+        (signs, cells).
+    best
+        (cells,) likeliest class.
+    n_genes
+        (cells,) expressed genes.
+    usual
+        (signs, classes, 3) from :func:`usual_signs`.
+    depth_range
+        Fewest and most genes of known cells: beyond them no line is drawn further.
+    weights
+        (signs,) what each sign counts.
+    """
+    depth = np.log1p(np.clip(n_genes, *depth_range))
+    height, slope, spread = np.moveaxis(usual[:, best], 2, 0)
+    return np.asarray(weights @ ((signs - height - slope * depth) / spread), np.float32)
+
+
+def p_value(score: NDArray[np.float32], held_out: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the share of held-out known cells with at least this score: (cells,).
+
+    Parameters
+    ----------
+    score
+        (cells,).
+    held_out
+        (n,) scores of held-out known cells, sorted.
+    """
+    n_odder = len(held_out) - np.searchsorted(held_out, score)
+    return ((1 + n_odder) / (1 + len(held_out))).astype(np.float32)
+
+
+def equal_sample(
+    sets: Sequence[NDArray[np.float32]], *, rng: np.random.Generator, most: int = 250
+) -> NDArray[np.float32]:
+    """Return sorted scores in which every data set weighs about the same.
+
+    Parameters
+    ----------
+    sets
+        Scores of each data set.
+    rng
+        Chooses the cells.
+    most
+        Cells taken of a data set.
+    """
+    return np.sort(np.concatenate([rng.permutation(one)[:most] for one in sets])).astype(np.float32)
+
+
+def novelty_of(
+    logits: NDArray[np.float32], likeness: Likeness, n_genes: NDArray[np.int64], known: KnownCells
+) -> NDArray[np.float32]:
+    """Return the novelty of cells by what a model remembers of the cells it knows: (cells,).
+
+    Parameters
+    ----------
+    logits, likeness
+        As in :func:`signs_of_novelty`.
+    n_genes
+        (cells,) expressed genes.
+    known
+        What the model remembers.
+    """
+    signs = signs_of_novelty(logits, likeness)
+    return novelty(signs, logits.argmax(axis=1), n_genes, usual=known.usual, depth_range=depth_range(known.n_genes))
+
+
+def depth_range(n_genes: NDArray[np.float32]) -> tuple[float, float]:
+    """Return the numbers of genes that 1 % and 99 % of known cells reach.
+
+    Parameters
+    ----------
+    n_genes
+        (n,) expressed genes per known cell at evenly spaced quantiles.
+    """
+    low, high = np.quantile(n_genes, [0.01, 0.99])
+    return float(low), float(high)

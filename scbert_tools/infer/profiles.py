@@ -1,0 +1,193 @@
+"""How much the expression of a cell is like that of the model's classes, read beside the network in the same pass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import sparse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+SCALE = 10_000.0
+"""Counts a cell is brought to before the logarithm."""
+
+MOST_CELLS = 200
+"""Cells of a class from which on a data set weighs no more for its profile."""
+
+LEAST = 1e-9
+"""Keeps divisions by the norm of an empty cell apart from zero."""
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """Products of cells with the profiles of classes, from which every cosine follows.
+
+    Parameters
+    ----------
+    products
+        (cells, classes) float32, scalar product of a cell's log-expression with each profile.
+    norms
+        (cells,) float32, Euclidean length of a cell's log-expression.
+    gram
+        (classes, classes) scalar products among the profiles, over the same genes.
+    """
+
+    products: NDArray[np.float32]
+    norms: NDArray[np.float32]
+    gram: NDArray[np.float32]
+
+    @property
+    def cosines(self) -> NDArray[np.float32]:
+        """(cells, classes) cosine of each cell with each class, 0 for empty cells."""
+        lengths = np.sqrt(np.diag(self.gram))
+        return self.products / (np.maximum(self.norms, LEAST)[:, None] * np.maximum(lengths, LEAST))
+
+    @property
+    def contrasts(self) -> NDArray[np.float32]:
+        """(cells, classes) the same after the mean of all profiles was taken off cells and profiles."""
+        across = self.gram.mean(axis=1)
+        middle = across.mean()
+        shared = self.products.mean(axis=1)
+        products = self.products - shared[:, None] - across + middle
+        norms = np.sqrt(np.maximum(self.norms**2 - 2 * shared + middle, LEAST))
+        lengths = np.sqrt(np.maximum(np.diag(self.gram) - 2 * across + middle, LEAST))
+        return np.where(self.norms[:, None] > 0, products / (norms[:, None] * lengths), 0).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class ProfileReader:
+    """Hands out rows and notes, on their way to the network, how like the classes they are.
+
+    Parameters
+    ----------
+    rows
+        Gives the cells of a slice as (cells, genes) values proportional to counts.
+    profiles
+        (classes, genes) mean log-expression; genes that were not measured must be zero.
+    n_cells
+        Number of cells.
+    """
+
+    rows: Callable[[slice], sparse.csr_matrix]
+    profiles: NDArray[np.float32]
+    n_cells: int
+    _products: NDArray[np.float32] = field(init=False)
+    _norms: NDArray[np.float32] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_products", np.zeros((self.n_cells, len(self.profiles)), np.float32))
+        object.__setattr__(self, "_norms", np.zeros(self.n_cells, np.float32))
+
+    def __call__(self, cells: slice) -> sparse.csr_matrix:
+        """Return the rows of some cells and keep their products with the profiles."""
+        rows = self.rows(cells)
+        logs = log_expression(rows, known=(self.profiles != 0).any(axis=0))
+        likeness = likeness_of(logs, self.profiles)
+        self._products[cells], self._norms[cells] = likeness.products, likeness.norms
+        return rows
+
+    @property
+    def likeness(self) -> Likeness:
+        """What was noted of the cells handed out so far."""
+        return Likeness(self._products, self._norms, self.profiles @ self.profiles.T)
+
+
+def log_expression(rows: sparse.csr_matrix, *, known: NDArray[np.bool_] | None = None) -> sparse.csr_matrix:
+    """Return log(counts per 10,000 + 1), over all genes or over the known ones alone; other genes become zero.
+
+    Parameters
+    ----------
+    rows
+        (cells, genes) values proportional to counts.
+    known
+        (genes,) which genes count.
+    """
+    logs = sparse.csr_matrix(rows, dtype=np.float32, copy=True)
+    if known is not None:
+        logs.data *= known[logs.indices]
+    total = np.bincount(_row_of(logs), logs.data, minlength=logs.shape[0])
+    factor = (SCALE / np.maximum(total, LEAST)).astype(np.float32)
+    logs.data = np.log1p(logs.data * np.repeat(factor, np.diff(logs.indptr)))
+    return logs
+
+
+@dataclass(frozen=True)
+class LabelledCells:
+    """Cells of one data set with what is known of their type.
+
+    Parameters
+    ----------
+    logs
+        (cells, genes) from :func:`log_expression`.
+    allowed
+        (cells, classes) classes that the label of each cell leaves open.
+    measured
+        (genes,) which genes the data set holds.
+    """
+
+    logs: sparse.csr_matrix
+    allowed: NDArray[np.bool_]
+    measured: NDArray[np.bool_]
+
+
+def class_profiles(sets: Sequence[LabelledCells], *, n_rounds: int = 2) -> NDArray[np.float32]:
+    """Return the mean log-expression of every class, (classes, genes); zero where no cell tells.
+
+    Cells whose label leaves several classes open join the one they are most like, by the profiles of the round before;
+    in the first round they count for all of them.
+
+    Parameters
+    ----------
+    sets
+        The labelled cells of every data set.
+    n_rounds
+        How often open labels are settled.
+    """
+    profiles = _means([(one, one.allowed / np.maximum(one.allowed.sum(axis=1, keepdims=True), 1)) for one in sets])
+    for _ in range(n_rounds):
+        profiles = _means([(one, _settled(one, profiles)) for one in sets])
+    return profiles
+
+
+def _settled(one: LabelledCells, profiles: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return each cell in the allowed class it is most like: (cells, classes) of 0 and 1."""
+    contrasts = likeness_of(one.logs, profiles * one.measured).contrasts
+    best = np.where(one.allowed, contrasts, -np.inf).argmax(axis=1)
+    chosen = np.zeros(one.allowed.shape)
+    chosen[np.arange(len(best)), best] = one.allowed.any(axis=1)
+    return chosen
+
+
+def _means(sets: Sequence[tuple[LabelledCells, NDArray[np.float64]]]) -> NDArray[np.float32]:
+    """Return weighted means per class, a data set weighing by its cells up to ``MOST_CELLS``."""
+    weighted, weight = 0.0, 0.0
+    for one, belongs in sets:
+        n_cells = belongs.sum(axis=0)
+        mean = (one.logs.T @ belongs).T / np.maximum(n_cells, LEAST)[:, None]
+        share = np.minimum(n_cells, MOST_CELLS)[:, None]
+        weighted, weight = weighted + share * mean, weight + share * one.measured
+    return np.asarray(weighted / np.maximum(weight, LEAST), np.float32)
+
+
+def likeness_of(logs: sparse.csr_matrix, profiles: NDArray[np.float32]) -> Likeness:
+    """Return the likeness of cells to classes.
+
+    Parameters
+    ----------
+    logs
+        (cells, genes) from :func:`log_expression`.
+    profiles
+        (classes, genes), zero for genes that were not measured.
+    """
+    norms = np.sqrt(np.bincount(_row_of(logs), logs.data**2, minlength=logs.shape[0]))
+    return Likeness(logs @ profiles.T, norms.astype(np.float32), profiles @ profiles.T)
+
+
+def _row_of(matrix: sparse.csr_matrix) -> NDArray[np.int64]:
+    """Return the row of every stored value."""
+    return np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))

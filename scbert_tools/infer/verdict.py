@@ -1,0 +1,155 @@
+"""Everything that is said of cells: probabilities, label, p-value of being known, likeness to a doublet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .decide import decide
+from .doublets import doublet_scores, incompatible
+from .forward import read_cells
+from .novelty import novelty_of, p_value
+from .profiles import ProfileReader
+from .refine import GATE, changes, gated_evidence
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+    from scipy import sparse
+    from scipy.sparse.linalg import LinearOperator
+
+    from ..model.annotator import Annotator
+    from .decide import Decision
+    from .forward import CellStates
+    from .profiles import Likeness
+
+DOUBLET_LIKE = 0.01
+"""A cell is flagged when so few held-out cells look as much like two classes together."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was read of cells in one pass: the network's answer and likeness to the profiles a model may know."""
+
+    states: CellStates
+    likeness: Likeness | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What is said of the cells.
+
+    Parameters
+    ----------
+    alone, probabilities
+        (cells, classes) of every cell by itself, and after listening to others.
+    decision
+        Label, confidence and reason.
+    p_known
+        (cells,) share of held-out known cells that are at least as odd; ``None`` if the model knows none.
+    doublet
+        (cells,) whether a cell looks like two; ``None`` if the model knows no profiles.
+    changed
+        Per label, cells that refinement moved away from it and to it.
+    """
+
+    alone: NDArray[np.float32]
+    probabilities: NDArray[np.float32]
+    decision: Decision
+    p_known: NDArray[np.float32] | None
+    doublet: NDArray[np.bool_] | None
+    changed: dict[str, dict[str, int]]
+
+
+def read_all(
+    annotator: Annotator,
+    rows: Callable[[slice], sparse.csr_matrix],
+    n_cells: int,
+    *,
+    measured: NDArray[np.bool_],
+    progress: bool = True,
+) -> Reading:
+    """Run the network over all cells and compare them with the model's profiles on the way.
+
+    Parameters
+    ----------
+    annotator
+        The model.
+    rows
+        Gives the cells of a slice as (cells, vocabulary) values proportional to counts.
+    n_cells
+        Number of cells.
+    measured
+        (vocabulary,) which genes of the model the data hold.
+    progress
+        Show a progress bar when there are many cells.
+    """
+    if annotator.known is None:
+        return Reading(read_cells(annotator, rows, n_cells, progress=progress), None)
+    reader = ProfileReader(rows, annotator.known.profiles * measured, n_cells)
+    return Reading(read_cells(annotator, reader, n_cells, progress=progress), reader.likeness)
+
+
+def judge(
+    annotator: Annotator,
+    reading: Reading,
+    *,
+    temperature: float,
+    weights: sparse.csr_matrix | LinearOperator | None = None,
+    reject: float | None = None,
+) -> Verdict:
+    """Decide what is said of every cell.
+
+    Parameters
+    ----------
+    annotator
+        The model.
+    reading
+        What was read of the cells.
+    temperature
+        What logits are divided by.
+    weights
+        (cells, cells) how much each cell listens to which; ``None`` judges every cell alone.
+    reject
+        Cells with a smaller p-value of being known get no label; ``None`` rejects none.
+    """
+    readable = reading.states.n_tokens > 0
+    alone = reading.states.probabilities(temperature)
+    alone[~readable] = 1 / len(annotator.classes)
+    p_known = p_known_of(annotator, reading)
+    novel = None if p_known is None or reject is None else p_known < reject
+    name = partial(
+        decide, tree=annotator.labels, threshold=annotator.calibration.threshold, readable=readable, novel=novel
+    )
+    gate = annotator.calibration.gate or GATE
+    refined = alone if weights is None else gated_evidence(alone, weights, gate=gate)
+    first, decision = name(alone), name(refined)
+    return Verdict(
+        alone=alone,
+        probabilities=refined,
+        decision=decision,
+        p_known=p_known,
+        doublet=doublet_like(annotator, reading),
+        changed=changes(first.code, decision.code, decision.names),
+    )
+
+
+def p_known_of(annotator: Annotator, reading: Reading) -> NDArray[np.float32] | None:
+    """Return the share of held-out known cells that are at least as odd as each cell, or ``None``: (cells,)."""
+    if annotator.known is None or reading.likeness is None:
+        return None
+    states = reading.states
+    odd = novelty_of(states.logits, reading.likeness, states.n_tokens, annotator.known)
+    return np.where(states.n_tokens > 0, p_value(odd, annotator.known.novelty), np.float32(1))
+
+
+def doublet_like(annotator: Annotator, reading: Reading) -> NDArray[np.bool_] | None:
+    """Return which cells look like two, or ``None``: (cells,)."""
+    if annotator.known is None or reading.likeness is None:
+        return None
+    scores = doublet_scores(reading.likeness, incompatible(annotator.labels, reading.likeness.gram))
+    return p_value(scores, annotator.known.doublet) < DOUBLET_LIKE

@@ -1,0 +1,60 @@
+"""What a model remembers of the cells it knows, to tell when a new cell is unlike all of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+STORED_AS = {"profiles": np.float16}
+"""The one large table is stored with half the digits."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownCells:
+    """Arrays stored beside the weights, in ``known.safetensors``.
+
+    ``profiles`` and ``n_genes`` describe training cells, the others cells of data sets that the network had not seen.
+    """
+
+    profiles: NDArray[np.float32]
+    """(classes, genes) mean log(CP10k + 1) of every class; zero for genes never measured."""
+    usual: NDArray[np.float32]
+    """(signs, classes, 3) each sign of novelty in held-out cells: height, slope in log genes, spread."""
+    novelty: NDArray[np.float32]
+    """(n,) novelty of held-out cells, sorted."""
+    doublet: NDArray[np.float32]
+    """(n,) doublet score of held-out cells, sorted."""
+    set_scores: NDArray[np.float32]
+    """(names, n) 1 - probability of the true label in held-out cells, sorted; NaN where there are fewer."""
+    n_genes: NDArray[np.float32]
+    """(n,) expressed genes per training cell, at evenly spaced quantiles from 0 to 1."""
+
+    def __post_init__(self) -> None:
+        if len(self.profiles) != self.usual.shape[1]:
+            msg = (
+                f"`profiles` are of {len(self.profiles)} classes and `usual` of {self.usual.shape[1]}; use one model's."
+            )
+            raise ValueError(msg)
+
+    def arrays(self) -> dict[str, NDArray[np.generic]]:
+        """Return every array as it is stored."""
+        found = {one.name: getattr(self, one.name) for one in fields(self)}
+        return {name: np.ascontiguousarray(x, STORED_AS.get(name, np.float32)) for name, x in found.items()}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> KnownCells:
+        """Return what :meth:`arrays` described.
+
+        Raises
+        ------
+        TypeError
+            If arrays are missing or unknown.
+        """
+        return cls(**{name: np.asarray(x, np.float32) for name, x in arrays.items()})

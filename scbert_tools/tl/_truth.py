@@ -1,0 +1,154 @@
+"""Labels that a user knows of some cells, read from wherever they are given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from ..infer.conformal import HeldOut, cells_needed, label_sets, sets_in_words
+from ..infer.recalibrate import scores_from, updated_temperature
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from anndata import AnnData
+    from numpy.typing import NDArray
+
+    from ..infer.forward import CellStates
+    from ..model.annotator import Annotator
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Cells whose label the user knows.
+
+    Parameters
+    ----------
+    cells
+        (n,) their numbers.
+    labels
+        (n,) names of the model's tree.
+    """
+
+    cells: NDArray[np.int64]
+    labels: list[str]
+
+    def temperature(self, annotator: Annotator, states: CellStates) -> float:
+        """Return the model's temperature, updated by what these cells show."""
+        before = annotator.calibration.temperature
+        if not self.labels:
+            return before
+        return updated_temperature(before, states.logits[self.cells], annotator.labels.membership(self.labels))
+
+    def held_out(self, annotator: Annotator, states: CellStates) -> HeldOut:
+        """Return held-out scores: those of these cells, or without any those that came with the model."""
+        names = annotator.calibration.set_names or annotator.classes
+        if self.labels or annotator.known is None:
+            probabilities = states.probabilities(annotator.calibration.temperature)[self.cells]
+            return scores_from(probabilities, self.labels, names, annotator.labels, rng=np.random.default_rng(0))
+        return HeldOut(names, annotator.known.set_scores)
+
+
+@dataclass(frozen=True)
+class Sets:
+    """The set of labels of every cell and what its promise rests on."""
+
+    names: pd.Series
+    record: dict[str, str | float]
+
+
+def conformal_sets(truth: Truth, annotator: Annotator, states: CellStates, *, coverage: float) -> Sets:
+    """Return for every cell the set of labels that holds the true one as often as asked; missing if nothing was read.
+
+    Raises
+    ------
+    ValueError
+        If there are too few known cells of usable labels.
+    """
+    held_out = truth.held_out(annotator, states)
+    members = annotator.labels.membership(held_out.names).T.astype(np.float32)
+    likely = states.probabilities(annotator.calibration.temperature) @ members
+    place, texts = sets_in_words(label_sets(likely, held_out, coverage=coverage), held_out.names, annotator.labels)
+    few = held_out.n_cells < cells_needed(coverage)
+    source = "your own labelled cells" if truth.labels else "cells of data sets that the model had not seen"
+    record: dict[str, str | float] = {
+        "coverage": coverage,
+        "rests_on": f"{held_out.n_cells.sum()} {source}",
+        "holds_if": "those and the cells annotated come from one source in random order; another chemistry bends it",
+        "no_promise_for": ", ".join(name for name, lacks in zip(held_out.names, few, strict=True) if lacks),
+    }
+    names = pd.Series(np.array(texts, dtype=object)[place]).where(states.n_tokens > 0)
+    return Sets(names.astype("category"), record)
+
+
+def find_truth(adata: AnnData, calibrate: str | Sequence[str | None] | pd.Series | None, annotator: Annotator) -> Truth:
+    """Read and check the labels given by ``calibrate``.
+
+    Raises
+    ------
+    KeyError
+        If it names a column that is not there.
+    ValueError
+        If it has another length than there are cells, no label at all, or labels that the model does not know.
+    """
+    if calibrate is None:
+        return Truth(np.zeros(0, np.int64), [])
+    values = _values(adata, calibrate)
+    cells = np.flatnonzero(values.notna().to_numpy() & (values.astype(str) != "").to_numpy())
+    labels = values.iloc[cells].astype(str).tolist()
+    unknown = sorted(set(labels) - set(annotator.labels.names))
+    if unknown or not labels:
+        what = f"holds {unknown}, which the model does not know" if unknown else "holds no label at all"
+        msg = (
+            f"`calibrate` {what}; it may use {list(annotator.labels.names)}, with missing values for cells "
+            "whose type you do not know."
+        )
+        raise ValueError(msg)
+    return Truth(cells, labels)
+
+
+def _values(adata: AnnData, calibrate: str | Sequence[str | None] | pd.Series) -> pd.Series:
+    """Return one label per cell, missing where it is unknown."""
+    if isinstance(calibrate, str):
+        if calibrate not in adata.obs:
+            msg = f"`calibrate` is {calibrate!r}, but adata.obs has only the columns {list(adata.obs.columns)}."
+            raise KeyError(msg)
+        column: pd.Series = adata.obs[calibrate]
+        return column
+    if isinstance(calibrate, pd.Series):
+        return calibrate.reindex(adata.obs_names)
+    if len(calibrate) != adata.n_obs:
+        msg = f"`calibrate` has {len(calibrate)} labels for {adata.n_obs} cells; give one each, `None` where unknown."
+        raise ValueError(msg)
+    return pd.Series(list(calibrate), adata.obs_names, dtype=object)
+
+
+def check_promise(truth: Truth, annotator: Annotator, *, coverage: float | None, reject: float | None) -> None:
+    """Refuse a coverage or a level of rejection that means nothing, or that the known cells cannot support.
+
+    Raises
+    ------
+    ValueError
+        If so.
+    """
+    if reject is not None and (isinstance(reject, bool) or not 0 < reject < 1):
+        msg = f"`reject` must be above 0 and below 1, or None to reject no cell, got {reject!r}."
+        raise ValueError(msg)
+    if coverage is None:
+        return
+    needed = cells_needed(coverage)
+    if truth.labels and len(truth.labels) < needed:
+        msg = (
+            f"`calibrate` names {len(truth.labels)} cells; a coverage of {coverage:g} needs at least {needed}, "
+            "and as many of each label for a promise per label. Label more cells or ask for less."
+        )
+        raise ValueError(msg)
+    if not truth.labels and annotator.known is None:
+        msg = (
+            f"`coverage` needs cells whose type is known, and the model {annotator.name!r} came without any; "
+            "label some of your own and name them by `calibrate`."
+        )
+        raise ValueError(msg)
