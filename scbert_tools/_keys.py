@@ -72,7 +72,7 @@ class AnnotationKeys:
 
 @dataclass(frozen=True)
 class ExplanationKeys:
-    """Fields written by ``attention``, ``attribute`` and ``markers``; ``added`` is the user's ``key_added``."""
+    """Fields written by ``attention`` and ``attribute``; ``added`` is the user's ``key_added``."""
 
     added: str = "scbert"
 
@@ -90,8 +90,3 @@ class ExplanationKeys:
     def attribution(self) -> str:
         """Table of ``varm``, layer and record of ``uns``: what genes add to the evidence, one column per group."""
         return f"{self.added}_attribution"
-
-    @property
-    def markers(self) -> str:
-        """Table of ``uns``: the genes that argue most for each label."""
-        return f"{self.added}_markers"

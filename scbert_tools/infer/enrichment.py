@@ -1,0 +1,48 @@
+"""How well a ranking of genes agrees with a set of known ones."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from scipy.stats import hypergeom, rankdata
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+def auroc(scores: NDArray[np.float64], known: NDArray[np.bool_]) -> float:
+    """Return how often a known gene scores higher than another one, ties counting half; missing if there is no pair.
+
+    Parameters
+    ----------
+    scores
+        (genes,).
+    known
+        (genes,).
+    """
+    n_known, n_other = int(known.sum()), int((~known).sum())
+    if not n_known or not n_other:
+        return float("nan")
+    return float((rankdata(scores)[known].sum() - n_known * (n_known + 1) / 2) / (n_known * n_other))
+
+
+def enrichment_p(known: NDArray[np.bool_], top: NDArray[np.int64]) -> float:
+    """Return the probability that as many known genes are among so many taken at random (hypergeometric tail).
+
+    Parameters
+    ----------
+    known
+        (genes,) which of all genes that could have been taken are known.
+    top
+        Places of the genes taken.
+    """
+    return float(hypergeom.sf(int(known[top].sum()) - 1, len(known), int(known.sum()), len(top)))
+
+
+def against_others(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return scores (genes, groups) minus their mean over the other groups; a single group stays as it is."""
+    n_groups = scores.shape[1]
+    if n_groups == 1:
+        return scores
+    return scores - (scores.sum(axis=1, keepdims=True) - scores) / (n_groups - 1)
