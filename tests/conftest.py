@@ -17,6 +17,8 @@ from scipy import sparse
 import scbert_tools as sbt
 from scbert_tools.data.reference import BatchMaker, Reference
 from scbert_tools.genes import Vocabulary
+from scbert_tools.infer.forward import read_cells
+from scbert_tools.model.annotator import Calibration
 from scbert_tools.model.config import ModelConfig
 from scbert_tools.model.labels import LabelTree
 from scbert_tools.model.network import build_network
@@ -106,6 +108,23 @@ def trained(annotator: sbt.Annotator) -> sbt.Annotator:
     membership = annotator.labels.membership(annotator.classes)
     done = train_cell_types(deepcopy(annotator.network), maker, membership, config, progress=False)
     return replace(annotator, network=done.network, name="trained")
+
+
+@pytest.fixture(scope="session")
+def knowing(trained: sbt.Annotator) -> sbt.Annotator:
+    """The trained model with what it remembers of 150 held-out toy cells; shared, so leave it as it is."""
+    from scbert_tools.infer.held_out import HeldOutCells, remember
+    from scbert_tools.infer.profiles import LabelledCells, log_expression
+
+    rng = np.random.default_rng(2)
+    leaf = np.repeat(np.arange(3), 50)
+    marked = np.array([[gene in MARKERS[name] for gene in GENES] for name in trained.classes])
+    counts = sparse.csr_matrix(rng.poisson(np.where(marked[leaf], 20.0, 1.0)).astype(np.float32))
+    cells = LabelledCells(log_expression(counts), np.eye(3, dtype=bool)[leaf], np.ones(len(GENES), bool))
+    states = read_cells(trained, lambda rows: counts[rows], 150, progress=False)
+    held_out = HeldOutCells(states.logits, leaf, states.n_tokens, cells)
+    known = remember(trained.labels, [cells], [held_out], names=trained.classes, temperature=1.0, rng=rng)
+    return replace(trained, known=known, calibration=Calibration(set_names=trained.classes), name="knowing")
 
 
 @pytest.fixture(scope="session")

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 SIGNS = ("doubt", "energy", "unlikeness", "contrast")
 """Doubt of the network between classes, its silence (Liu et al. 2020, arXiv:2010.03759), how little the cell's
-expression is like any class, and the same for what it has beyond the mean of all classes."""
+expression is like any class, and how little what it has beyond the mean of all classes is like its likeliest class."""
 
-WEIGHTS = np.array([0.0, 0.0, 1.0, 1.0], np.float32)
+WEIGHTS = np.array([0.0, 0.0, 0.5, 1.0], np.float32)
 """What each sign counts; chosen on cell types and data sets left out of training."""
 
 FEWEST_CELLS = 15
@@ -43,7 +43,8 @@ def signs_of_novelty(logits: NDArray[np.float32], likeness: Likeness) -> NDArray
     """
     top = logits.max(axis=1)
     together = np.log(np.exp(logits - top[:, None]).sum(axis=1))
-    unlike = [-likeness.cosines.max(axis=1), -likeness.contrasts.max(axis=1)]
+    own = np.take_along_axis(likeness.contrasts, logits.argmax(axis=1)[:, None], axis=1)[:, 0]
+    unlike = [-likeness.cosines.max(axis=1), -own]
     return np.stack([together, -(top + together), *unlike]).astype(np.float32)
 
 
@@ -74,7 +75,7 @@ def usual_signs(
 def _line(values: NDArray[np.float32], depth: NDArray[np.float64]) -> tuple[float, float, float]:
     """Return height, slope and spread around a straight line, its slope held back where depth hardly varies."""
     middle = depth.mean()
-    slope = ((depth - middle) * values).sum() / (((depth - middle) ** 2).sum() + 0.1 * len(depth))
+    slope = ((depth - middle) * values).sum() / (((depth - middle) ** 2).sum() + 0.02 * len(depth))
     height = values.mean() - slope * middle
     return float(height), float(slope), float(max((values - height - slope * depth).std(), SMALLEST_SPREAD))
 
@@ -156,16 +157,5 @@ def novelty_of(
         What the model remembers.
     """
     signs = signs_of_novelty(logits, likeness)
-    return novelty(signs, logits.argmax(axis=1), n_genes, usual=known.usual, depth_range=depth_range(known.n_genes))
-
-
-def depth_range(n_genes: NDArray[np.float32]) -> tuple[float, float]:
-    """Return the numbers of genes that 1 % and 99 % of known cells reach.
-
-    Parameters
-    ----------
-    n_genes
-        (n,) expressed genes per known cell at evenly spaced quantiles.
-    """
-    low, high = np.quantile(n_genes, [0.01, 0.99])
-    return float(low), float(high)
+    limits = float(known.depths[0]), float(known.depths[1])
+    return novelty(signs, logits.argmax(axis=1), n_genes, usual=known.usual, depth_range=limits)

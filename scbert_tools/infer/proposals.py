@@ -41,16 +41,24 @@ def propose_clusters(
     rng
         Chooses the cells that decide where there are many.
     """
-    from sklearn.cluster import HDBSCAN
-
     if len(cells) < FEWEST_CELLS:
         return np.full(len(cells), -1)
     deciding = np.sort(rng.permutation(len(cells))[:MOST_CELLS])
     directions = _directions(log_expression(rows(cells[deciding])), rng)
     place = np.concatenate([log_expression(rows(part)) @ directions for part in _parts(cells)])
     place /= np.maximum(np.linalg.norm(place, axis=1, keepdims=True), 1e-9)
-    found = HDBSCAN(min_cluster_size=FEWEST_CELLS, allow_single_cluster=True, copy=True).fit(place[deciding]).labels_
-    return _by_size(_join(place, deciding, found))
+    return _by_size(_join(place, deciding, _dense_groups(place[deciding])))
+
+
+def _dense_groups(place: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Return dense groups of cells; all that lies in one heap is one group."""
+    from sklearn.cluster import HDBSCAN
+
+    for single in (False, True):
+        found: NDArray[np.int64] = HDBSCAN(FEWEST_CELLS, allow_single_cluster=single, copy=True).fit_predict(place)
+        if found.max(initial=-1) >= 0:
+            break
+    return found
 
 
 def _directions(logs: sparse.csr_matrix, rng: np.random.Generator) -> NDArray[np.float32]:

@@ -27,6 +27,8 @@ class KnownCells:
     """(classes, genes) mean log(CP10k + 1) of every class; zero for genes never measured."""
     usual: NDArray[np.float32]
     """(signs, classes, 3) each sign of novelty in held-out cells: height, slope in log genes, spread."""
+    depths: NDArray[np.float32]
+    """(2,) fewest and most expressed genes among held-out cells, but for 1 % at either end."""
     novelty: NDArray[np.float32]
     """(n,) novelty of held-out cells, sorted."""
     doublet: NDArray[np.float32]
@@ -34,7 +36,7 @@ class KnownCells:
     set_scores: NDArray[np.float32]
     """(names, n) 1 - probability of the true label in held-out cells, sorted; NaN where there are fewer."""
     n_genes: NDArray[np.float32]
-    """(n,) expressed genes per training cell, at evenly spaced quantiles from 0 to 1."""
+    """(n,) expressed genes per training cell where most genes were measured, at evenly spaced quantiles."""
 
     def __post_init__(self) -> None:
         if len(self.profiles) != self.usual.shape[1]:

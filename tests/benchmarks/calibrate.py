@@ -1,86 +1,73 @@
-"""Fit the temperature on data sets that were left out, and say how far stated and true accuracy differ.
+"""Give a trained model its temperature, its gate and its memory of known cells, from data sets that were left out.
 
-Run ``python calibrate.py`` from this folder after ``transfer.py --method ours``.
+Run ``python calibrate.py --model FOLDER`` from this folder after ``transfer.py --method ours``; it rewrites the model.
 """
 
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
-import pandas as pd
 import typer
-from datasets import COARSE, TRANSFER
-from ours import WORK
-from results import FOLDER, markdown
-from scipy.optimize import minimize_scalar
-from scoring import calibration_error, folds, settle, trainable_classes
-from sources import TREE
+from datasets import SHARED
+from fitting import fit_gate, temperature_of
+from held_out import SET_NAMES, TREE_OF_ALL, HeldOutSet, held_out_sets, material, material_of, profiles_without
+from scoring import load_once
+from sources import LABELLED, read_source
 
-from scbert_tools.infer.forward import CellStates
-from scbert_tools.model.labels import LabelTree
+from scbert_tools.infer.held_out import HeldOutCells, remember
+from scbert_tools.infer.profiles import LabelledCells
+from scbert_tools.model.annotator import Annotator, Calibration
 
-SEEDS = range(3)
-TABLE = FOLDER / "calibration.csv"
-LEAVES = LabelTree(TREE)
-NAMES = np.array(sorted({COARSE.get(leaf, leaf) for leaf in LEAVES.leaves}))
-MEMBERS = LEAVES.membership(NAMES).T.astype(np.float32)
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
+    from scbert_tools.genes import Vocabulary
 
-def outcome(logits: np.ndarray, truth: np.ndarray, temperature: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return whether each cell's coarse label is right and the probability stated for it."""
-    states = CellStates(logits, np.zeros((len(logits), 0), np.float32), np.ones(len(logits), np.int64))
-    probabilities = states.probabilities(temperature) @ MEMBERS
-    best = probabilities.argmax(axis=1)
-    truth, predicted = settle(truth, NAMES[best])
-    return truth == predicted, probabilities[np.arange(len(best)), best]
+SHIPPED = Path(__file__).parents[2] / "scbert_tools" / "pretrained" / "pbmc"
 
 
-def mean_log_loss(temperature: float, sets: list[tuple[np.ndarray, np.ndarray]]) -> float:
-    """Return minus the log-likelihood of the outcomes, every set weighing the same."""
-    losses = []
-    for logits, truth in sets:
-        right, stated = outcome(logits, truth, temperature)
-        stated = np.clip(stated, 1e-6, 1 - 1e-6)
-        losses.append(-np.where(right, np.log(stated), np.log1p(-stated)).mean())
-    return float(np.mean(losses))
+def held_out_cells(one: HeldOutSet) -> HeldOutCells:
+    """Return a left-out set as the package takes it."""
+    whole = material(one.name)
+    cells = LabelledCells(whole.logs[one.rows], whole.allowed[one.rows], whole.measured)
+    return HeldOutCells(one.logits, one.code, one.n_genes, cells, profiles_without(load_once(one.name).group))
 
 
-def fitted_temperature(sets: list[tuple[np.ndarray, np.ndarray]]) -> float:
-    """Return the temperature under which the stated probabilities are likeliest."""
-    return float(minimize_scalar(mean_log_loss, bounds=(0.3, 6), args=(sets,), method="bounded").x)
+def training_cells(vocabulary: Vocabulary) -> list[LabelledCells]:
+    """Return the cells that the shipped model is trained on."""
+    sets = [read_source(source, SHARED / "data", vocabulary) for source in LABELLED.values()]
+    return [material_of(cells.labelled()) for cells in sets]
 
 
-def left_out_sets(seed: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Return what the models of a seed said of the sets they had not seen, and the truth."""
-    found = {}
-    for test, train in folds(TRANSFER):
-        path = WORK / "logits" / f"{test.name}_{seed}.npz"
-        classes = trainable_classes(np.concatenate([one.coarse for one in train]))
-        asked = np.isin(settle(test.coarse, test.coarse)[0], classes)
-        if path.is_file():
-            found[test.name] = np.load(path)["logits"][asked], test.coarse[asked]
-    return found
+def calibrated(annotator: Annotator, sets: Sequence[HeldOutSet]) -> Annotator:
+    """Return the model with everything that held-out sets teach."""
+    temperature = temperature_of(sets)
+    known = remember(
+        TREE_OF_ALL,
+        training_cells(annotator.vocabulary),
+        [held_out_cells(one) for one in sets],
+        names=SET_NAMES,
+        temperature=temperature,
+        rng=np.random.default_rng(0),
+    )
+    calibration = Calibration(
+        temperature=round(temperature, 3),
+        threshold=annotator.calibration.threshold,
+        set_names=SET_NAMES,
+        gate=fit_gate(sets, temperature),
+    )
+    return replace(annotator, calibration=calibration, known=known)
 
 
-def main() -> None:
-    """Write and print the table, and the temperature for the shipped model."""
-    every = {seed: left_out_sets(seed) for seed in SEEDS}
-    pooled = [one for sets in every.values() for one in sets.values()]
-    rows = []
-    for seed, sets in every.items():
-        for name, one in sets.items():
-            others = [sets[other] for other in sets if other != name]
-            temperature = fitted_temperature(others)
-            errors = {
-                f"ece_{kind}": calibration_error(*outcome(*one, t))
-                for kind, t in (("raw", 1), ("calibrated", temperature))
-            }
-            rows.append({"set": name, "seed": seed, "temperature": temperature} | errors)
-    table = pd.DataFrame(rows).round(4)
-    table.to_csv(TABLE, index=False)
-    means = table.groupby("set", sort=False).mean(numeric_only=True).drop(columns="seed")
-    sys.stdout.write(f"{markdown(means)}\n\ntemperature for the shipped model: {fitted_temperature(pooled):.3f}\n")
+def main(model: Annotated[Path, typer.Option(help="Folder of the model, which is rewritten.")] = SHIPPED) -> None:
+    """Calibrate a model and write it back."""
+    done = calibrated(Annotator.load(model), held_out_sets())
+    done.save(model, half=True)
+    sys.stdout.write(f"{done.calibration}\n")
 
 
 if __name__ == "__main__":

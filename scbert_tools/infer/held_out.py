@@ -1,0 +1,149 @@
+"""From held-out cells, of which the network saw nothing in training, to what a model remembers of known cells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.special import softmax
+
+from ..model.known_cells import KnownCells
+from .conformal import held_out_scores
+from .doublets import doublet_scores, incompatible
+from .novelty import equal_sample, novelty, signs_of_novelty, usual_signs
+from .profiles import LabelledCells, class_profiles, likeness_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from ..model.labels import LabelTree
+    from .profiles import Likeness
+
+QUANTILES = np.linspace(0, 1, 101)
+FULL = 0.5
+"""Share of the model's genes from which on a data set can say how many genes cells express."""
+
+MOST_OF_A_SET = 600
+"""Cells of one data set that decide about label sets, so that none drowns the others."""
+
+
+@dataclass(frozen=True)
+class HeldOutCells:
+    """Cells of one data set as seen by a network that was trained without it.
+
+    Parameters
+    ----------
+    logits
+        (cells, classes).
+    code
+        (cells,) place of the true label among the names that sets are made of; -1 where it leaves several open.
+    n_genes
+        (cells,) expressed genes.
+    cells
+        Their expression.
+    profiles
+        (classes, genes) profiles made without this data set; ``None`` takes those of the model.
+    """
+
+    logits: NDArray[np.float32]
+    code: NDArray[np.int64]
+    n_genes: NDArray[np.int64]
+    cells: LabelledCells
+    profiles: NDArray[np.float32] | None = None
+
+    def likeness(self, profiles: NDArray[np.float32]) -> Likeness:
+        """Return the likeness of the cells to classes whose profiles were made without them, if there are such."""
+        chosen = profiles if self.profiles is None else self.profiles
+        return likeness_of(self.cells.logs, chosen * self.cells.measured)
+
+    @cached_property
+    def best(self) -> NDArray[np.int64]:
+        """(cells,) likeliest class."""
+        return self.logits.argmax(axis=1)
+
+
+def remember(
+    tree: LabelTree,
+    training: Sequence[LabelledCells],
+    held_out: Sequence[HeldOutCells],
+    *,
+    names: Sequence[str],
+    temperature: float,
+    rng: np.random.Generator,
+) -> KnownCells:
+    """Return what a model needs to know of known cells to judge new ones.
+
+    Parameters
+    ----------
+    tree
+        The model's labels.
+    training
+        Cells the model was trained on, for the profiles of its classes.
+    held_out
+        Cells of every held-out data set.
+    names
+        Labels that sets are made of; every leaf stands under exactly one.
+    temperature
+        What logits are divided by.
+    rng
+        Chooses cells where there are many.
+    """
+    profiles = class_profiles(training)
+    likeness = [one.likeness(profiles) for one in held_out]
+    signs = [signs_of_novelty(one.logits, like) for one, like in zip(held_out, likeness, strict=True)]
+    best, depth = (np.concatenate(parts) for parts in ([o.best for o in held_out], [o.n_genes for o in held_out]))
+    usual = usual_signs(np.concatenate(signs, axis=1), best, depth, len(tree.leaves))
+    low, high = np.quantile(depth, [0.01, 0.99])
+    odd = [
+        novelty(sign, one.best, one.n_genes, usual=usual, depth_range=(low, high))
+        for sign, one in zip(signs, held_out, strict=True)
+    ]
+    double = [doublet_scores(like, incompatible(tree, like.gram)) for like in likeness]
+    return KnownCells(
+        profiles=profiles,
+        usual=usual,
+        depths=np.array([low, high], np.float32),
+        novelty=equal_sample(odd, rng=rng),
+        doublet=equal_sample(double, rng=rng),
+        set_scores=set_scores(tree, held_out, names=names, temperature=temperature, rng=rng),
+        n_genes=genes_per_cell(training),
+    )
+
+
+def genes_per_cell(sets: Sequence[LabelledCells]) -> NDArray[np.float32]:
+    """Return quantiles of expressed genes per cell over the data sets with most genes measured, or over all.
+
+    Parameters
+    ----------
+    sets
+        Cells the model was trained on.
+    """
+    full = [one for one in sets if one.measured.mean() >= FULL] or sets
+    n_genes = np.concatenate([np.diff(one.logs.indptr) for one in full])
+    return np.quantile(n_genes, QUANTILES).astype(np.float32)
+
+
+def set_scores(
+    tree: LabelTree,
+    held_out: Sequence[HeldOutCells],
+    *,
+    names: Sequence[str],
+    temperature: float,
+    rng: np.random.Generator,
+) -> NDArray[np.float32]:
+    """Return the scores of :class:`~scbert_tools.infer.conformal.HeldOut`, data sets weighing about the same.
+
+    Parameters
+    ----------
+    tree, held_out, names, temperature, rng
+        As in :func:`remember`.
+    """
+    members = tree.membership(names).T.astype(np.float32)
+    chosen = [rng.permutation(np.flatnonzero(one.code >= 0))[:MOST_OF_A_SET] for one in held_out]
+    logits = np.concatenate([one.logits[rows] for one, rows in zip(held_out, chosen, strict=True)])
+    code = np.concatenate([one.code[rows] for one, rows in zip(held_out, chosen, strict=True)])
+    return held_out_scores(softmax(logits / temperature, axis=1) @ members, code, names, rng=rng).scores

@@ -1,0 +1,150 @@
+"""Can confidence, label sets, rejection and refinement be acted on? Everything is fitted without the set tested on.
+
+Run ``python confidence.py`` from this folder after ``transfer.py --method ours``; ``unknown.py`` adds unknown types.
+"""
+
+from __future__ import annotations
+
+import sys
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import typer
+from fitting import fit_gate, graph_of, novelty_scores, temperature_of, usual_of
+from held_out import MEMBERS, SET_NAMES, TREE_OF_ALL, HeldOutSet, held_out_sets, material, others, profiles_without
+from ours import cells_of
+from results import FOLDER, markdown
+from scoring import calibration_error, load_once, score, settle
+
+from scbert_tools.infer.conformal import held_out_scores, label_sets
+from scbert_tools.infer.doublets import doublet_scores, incompatible
+from scbert_tools.infer.novelty import equal_sample, p_value
+from scbert_tools.infer.profiles import likeness_of, log_expression
+from scbert_tools.infer.recalibrate import updated_temperature
+from scbert_tools.infer.refine import average_evidence, gated_evidence
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from scbert_tools.infer.conformal import HeldOut
+
+TABLE = FOLDER / "confidence.csv"
+COVERAGE = 0.9
+N_LABELLED = 150
+"""Cells of the user's own that are labelled in the rows ``own``."""
+
+N_REPEATS = 10
+MIN_CELLS = 30
+"""Classes with fewer test cells are not asked for their coverage."""
+
+
+def sets_of(sets: Sequence[HeldOutSet], temperature: float, rng: np.random.Generator) -> HeldOut:
+    """Return the scores of held-out cells, every set weighing about the same."""
+    chosen = [rng.permutation(np.flatnonzero(one.code >= 0))[:600] for one in sets]
+    likely = np.concatenate([one.likely(temperature)[rows] for one, rows in zip(sets, chosen, strict=True)])
+    code = np.concatenate([one.code[rows] for one, rows in zip(sets, chosen, strict=True)])
+    return held_out_scores(likely, code, SET_NAMES, rng=rng)
+
+
+def coverage_row(one: HeldOutSet, rows: np.ndarray, held_out: HeldOut, temperature: float) -> dict[str, float]:
+    """Return how often sets hold the truth, over all cells and in the worst class, and how large they are."""
+    rows = rows[one.code[rows] >= 0]
+    inside = label_sets(one.likely(temperature)[rows], held_out, coverage=COVERAGE)
+    right = inside[np.arange(len(rows)), one.code[rows]]
+    classes = [own for c in set(one.code[rows]) if (own := one.code[rows] == c).sum() >= MIN_CELLS]
+    per_class = [right[own].mean() for own in classes]
+    return {
+        "covered": right.mean(), "covered_worst_class": min(per_class, default=np.nan),
+        "set_size": inside.sum(axis=1).mean(), "empty_sets": (~inside.any(axis=1)).mean(),
+    }  # fmt: skip
+
+
+def own_cells(one: HeldOutSet, temperature: float, rng: np.random.Generator) -> dict[str, float]:
+    """Return the same when some cells of the set itself are labelled, tested on its other cells."""
+    order = rng.permutation(len(one.truth))
+    labelled, rest = order[: min(N_LABELLED, len(order) // 2)], order[min(N_LABELLED, len(order) // 2) :]
+    labelled = labelled[one.code[labelled] >= 0]
+    allowed = TREE_OF_ALL.membership(SET_NAMES)[one.code[labelled]]
+    updated = updated_temperature(temperature, one.logits[labelled], allowed)
+    error = calibration_error(*(x[rest] for x in one.outcome(one.likely(updated))))
+    held_out = held_out_scores(one.likely(temperature)[labelled], one.code[labelled], SET_NAMES, rng=rng)
+    return {"ece": error} | coverage_row(one, rest, held_out, temperature)
+
+
+def confidence_rows(sets: Sequence[HeldOutSet]) -> list[dict[str, float | str]]:
+    """Return calibration, coverage and false rejections of every set, fitted on the others of the same seed."""
+    rows = []
+    for one in sets:
+        rng = np.random.default_rng(one.seed)
+        rest = [other for other in others(sets, one.name) if other.seed == one.seed]
+        if not rest:
+            continue
+        temperature = temperature_of(rest)
+        raw, fitted = (calibration_error(*one.outcome(one.likely(t))) for t in (1.0, temperature))
+        everything = np.arange(len(one.truth))
+        transfer = coverage_row(one, everything, sets_of(rest, temperature, rng), temperature)
+        own = pd.DataFrame([own_cells(one, temperature, rng) for _ in range(N_REPEATS)]).mean()
+        usual = usual_of(rest)
+        known = equal_sample([novelty_scores(other, usual) for other in rest], rng=rng)
+        p_known = p_value(novelty_scores(one, usual), known)
+        rows.append(
+            {"set": one.name, "seed": one.seed, "temperature": temperature, "ece_raw": raw, "ece": fitted}
+            | transfer | own.add_prefix("own_").to_dict()
+            | {"rejected_at_0.01": (p_known < 0.01).mean(), "rejected_at_0.05": (p_known < 0.05).mean()}
+            | {"doublet_auroc": doublet_auroc(one, rng)}
+        )  # fmt: skip
+    return rows
+
+
+def doublet_auroc(one: HeldOutSet, rng: np.random.Generator) -> float:
+    """Return how well made-up doublets of two incompatible types are told from single cells."""
+    from sklearn.metrics import roc_auc_score
+
+    counts, pairs = cells_of(load_once(one.name)).counts[one.rows], incompatible(TREE_OF_ALL, one.likeness.gram)
+    lineage = np.array([TREE_OF_ALL.lineage(name)[-2:][0] if name in TREE_OF_ALL.names else name for name in one.truth])
+    first, second = rng.integers(len(lineage), size=(2, 2000))
+    apart = np.flatnonzero(lineage[first] != lineage[second])[:500]
+    if len(apart) < MIN_CELLS:
+        return float("nan")
+    both = log_expression((counts[first[apart]] + counts[second[apart]]).tocsr())
+    profiles = profiles_without(load_once(one.name).group) * material(one.name).measured
+    scores = [doublet_scores(one.likeness, pairs), doublet_scores(likeness_of(both, profiles), pairs)]
+    return float(roc_auc_score(np.repeat([0, 1], [len(x) for x in scores]), np.concatenate(scores)))
+
+
+def refinement_rows(sets: Sequence[HeldOutSet]) -> list[dict[str, float | str]]:
+    """Return macro-F1 and calibration alone, with the plain average and with the gate that the other sets taught."""
+    rows = []
+    for one in sets:
+        rest = [other for other in others(sets, one.name) if other.seed == one.seed]
+        if not rest:
+            continue
+        temperature, weights = temperature_of(rest), graph_of(one)
+        alone, gate = one.probabilities(temperature), fit_gate(rest, temperature)
+        together = average_evidence(alone, weights), gated_evidence(alone, weights, gate=gate)
+        kinds = {"alone": one.likely(temperature), "average": together[0] @ MEMBERS, "gated": together[1] @ MEMBERS}
+        row: dict[str, float | str] = {"set": one.name, "seed": one.seed}
+        for kind, likely in kinds.items():
+            said = score(*settle(one.truth, np.array(SET_NAMES)[likely.argmax(axis=1)]))
+            row |= {f"f1_{kind}": said.macro_f1, f"ece_{kind}": calibration_error(*one.outcome(likely))}
+        rows.append(row | {"changed": (kinds["gated"].argmax(axis=1) != kinds["alone"].argmax(axis=1)).mean()})
+    return rows
+
+
+def main(*, refine: bool = True) -> None:
+    """Write and print the tables."""
+    sets = held_out_sets()
+    table = pd.DataFrame(confidence_rows(sets))
+    if refine:
+        table = table.merge(pd.DataFrame(refinement_rows(sets)), on=["set", "seed"])
+    table.round(4).to_csv(TABLE, index=False)
+    means = table.groupby("set", sort=False).mean(numeric_only=True).drop(columns="seed")
+    means.loc["**mean**"] = means.mean()
+    for columns in pairwise([0, 8, 16, means.shape[1]]):
+        sys.stdout.write(f"{markdown(means.iloc[:, slice(*columns)])}\n\n")
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,100 @@
+"""What is fitted on held-out sets: the temperature, the usual signs of novelty, the gate of refinement."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from held_out import MEMBERS, TREE_OF_ALL, HeldOutSet
+from ours import WORK
+from scipy import sparse
+from scoring import load_once
+
+from scbert_tools.infer.novelty import novelty, signs_of_novelty, usual_signs
+from scbert_tools.infer.refine import average_evidence, neighbour_weights, reasons_to_listen
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+GRID = np.exp(np.linspace(np.log(0.5), np.log(5), 47))
+"""Temperatures tried."""
+
+PENALTY = 1.0
+
+
+def log_losses(one: HeldOutSet) -> np.ndarray:
+    """Return minus the mean log-likelihood of the outcomes, for every temperature of the grid."""
+    losses = []
+    for temperature in GRID:
+        right, stated = one.outcome(one.likely(temperature))
+        stated = np.clip(stated, 1e-6, 1 - 1e-6)
+        losses.append(-np.where(right, np.log(stated), np.log1p(-stated)).mean())
+    return np.array(losses)
+
+
+LOSSES: dict[tuple[str, int, int], np.ndarray] = {}
+
+
+def own_temperature(one: HeldOutSet) -> float:
+    """Return the temperature that suits one set best."""
+    key = one.name, one.seed, len(one.truth)
+    if key not in LOSSES:
+        LOSSES[key] = log_losses(one)
+    return float(GRID[LOSSES[key].argmin()])
+
+
+def temperature_of(sets: Sequence[HeldOutSet]) -> float:
+    """Return the median of what suits each set: one set with doubtful labels does not spoil it for the others."""
+    return float(np.exp(np.median(np.log([own_temperature(one) for one in sets]))))
+
+
+def usual_of(sets: Sequence[HeldOutSet]) -> tuple[np.ndarray, tuple[float, float]]:
+    """Return the usual signs of novelty in held-out sets and the depths they were seen at."""
+    signs = np.concatenate([signs_of_novelty(one.logits, one.likeness) for one in sets], axis=1)
+    best, n_genes = (np.concatenate(x) for x in ([o.logits.argmax(axis=1) for o in sets], [o.n_genes for o in sets]))
+    low, high = np.quantile(n_genes, [0.01, 0.99])
+    return usual_signs(signs, best, n_genes, len(TREE_OF_ALL.leaves)), (low, high)
+
+
+def novelty_scores(one: HeldOutSet, usual: tuple[np.ndarray, tuple[float, float]]) -> np.ndarray:
+    """Return the novelty of the cells of a set."""
+    signs = signs_of_novelty(one.logits, one.likeness)
+    return novelty(signs, one.logits.argmax(axis=1), one.n_genes, usual=usual[0], depth_range=usual[1])
+
+
+def graph_of(one: HeldOutSet) -> sparse.csr_matrix:
+    """Return how much the cells of a set listen to each other, in scanpy's usual graph of the whole set."""
+    path = WORK / "graphs" / f"{one.name}.npz"
+    if not path.is_file():
+        import anndata as ad
+        import scanpy as sc
+
+        adata = ad.AnnData(load_once(one.name).counts.copy())
+        sc.pp.normalize_total(adata, target_sum=1e4)
+        sc.pp.log1p(adata)
+        sc.pp.highly_variable_genes(adata, n_top_genes=min(2000, adata.n_vars))
+        sc.pp.pca(adata, n_comps=30, random_state=0)
+        sc.pp.neighbors(adata, n_neighbors=15, random_state=0)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        sparse.save_npz(path, sparse.csr_matrix(adata.obsp["connectivities"]))
+    return neighbour_weights(sparse.load_npz(path)[one.rows][:, one.rows])
+
+
+def gate_material(one: HeldOutSet, temperature: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return reasons to listen and whether it was right to, in cells where exactly one of the two views is right."""
+    weights, alone = graph_of(one), one.probabilities(temperature)
+    together = average_evidence(alone, weights)
+    right = [one.outcome(x @ MEMBERS)[0] for x in (alone, together)]
+    told = np.flatnonzero(right[0] != right[1])
+    return reasons_to_listen(alone, together, weights)[told], right[1][told]
+
+
+def fit_gate(sets: Sequence[HeldOutSet], temperature: float) -> tuple[float, ...]:
+    """Return the weights of the gate, every set weighing the same."""
+    from sklearn.linear_model import LogisticRegression
+
+    parts = [gate_material(one, temperature) for one in sets]
+    x, y = np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
+    weight = np.concatenate([np.full(len(p[1]), 1 / np.sqrt(max(len(p[1]), 1))) for p in parts])
+    fitted = LogisticRegression(C=PENALTY, fit_intercept=False, max_iter=1000)
+    return tuple(fitted.fit(x, y, sample_weight=weight / weight.mean()).coef_[0].round(3).tolist())

@@ -1,0 +1,121 @@
+"""What models said of the data sets that were left out of their training, and how like the classes the cells are."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from datasets import COARSE, TRANSFER
+from ours import WORK, cells_of
+from scipy.special import softmax
+from scoring import AMBIGUOUS, folds, load_once, settle, trainable_classes
+from sources import ONTOLOGY, TREE
+
+from scbert_tools.infer.profiles import LabelledCells, class_profiles, likeness_of, log_expression
+from scbert_tools.infer.recalibrate import names_of_labels
+from scbert_tools.model.labels import LabelTree
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from datasets import Labelled
+    from sources import Cells
+
+    from scbert_tools.infer.profiles import Likeness
+
+TREE_OF_ALL = LabelTree(TREE, ONTOLOGY)
+SET_NAMES = tuple(dict.fromkeys(COARSE.get(leaf, leaf) for leaf in TREE_OF_ALL.leaves))
+"""Labels that sets are made of: those that all data sets can be asked for."""
+
+MEMBERS = TREE_OF_ALL.membership(SET_NAMES).T.astype(np.float32)  # (leaves, names)
+SEEDS = range(3)
+
+
+@cache
+def material(name: str) -> LabelledCells:
+    """Return a labelled set as log-expression with the classes its labels leave open."""
+    return material_of(cells_of(load_once(name)))
+
+
+def material_of(cells: Cells) -> LabelledCells:
+    """Return labelled cells as material for profiles."""
+    names, code = np.unique(cells.label, return_inverse=True)
+    measured = np.zeros(cells.counts.shape[1], bool)
+    measured[cells.match.target[cells.match.target >= 0]] = True
+    return LabelledCells(log_expression(cells.counts), TREE_OF_ALL.membership(names)[code], measured)
+
+
+@cache
+def profiles_without(group: str, gone: str = "") -> np.ndarray:
+    """Return the profiles of the classes from all sets of other groups, without the cells of a type left out."""
+    from datasets import SOURCES
+
+    sets = [material(name) for name in SOURCES if SOURCES[name].group != group]
+    out = TREE_OF_ALL.membership([gone])[0] if gone else np.zeros(len(TREE_OF_ALL.leaves), bool)
+    kept = [(one, np.flatnonzero(~(one.allowed & out).any(axis=1))) for one in sets]
+    return class_profiles([LabelledCells(one.logs[rows], one.allowed[rows], one.measured) for one, rows in kept])
+
+
+@dataclass(frozen=True)
+class HeldOutSet:
+    """One left-out set as one model saw it; arrays hold the cells whose class could be learned."""
+
+    name: str
+    seed: int
+    logits: np.ndarray  # (cells, classes)
+    truth: np.ndarray  # (cells,) coarse names, AMBIGUOUS among them
+    rows: np.ndarray  # (cells,) places in the whole set
+    n_genes: np.ndarray
+
+    @cached_property
+    def likeness(self) -> Likeness:
+        """Likeness to the profiles of the training sets."""
+        one, group = material(self.name), load_once(self.name).group
+        return likeness_of(one.logs[self.rows], profiles_without(group) * one.measured)
+
+    @cached_property
+    def code(self) -> np.ndarray:
+        """Place of the truth in ``SET_NAMES``, -1 where it leaves two open."""
+        known = np.where(self.truth == AMBIGUOUS, "T cell", self.truth)
+        return names_of_labels(known.tolist(), SET_NAMES, TREE_OF_ALL)
+
+    def probabilities(self, temperature: float) -> np.ndarray:
+        """Return the probability of every class, (cells, classes)."""
+        return softmax(self.logits / temperature, axis=1)
+
+    def likely(self, temperature: float) -> np.ndarray:
+        """Return the probability of every name of ``SET_NAMES``, (cells, names)."""
+        return self.probabilities(temperature) @ MEMBERS
+
+    def outcome(self, likely: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return whether each cell's likeliest name is right, and its probability."""
+        truth, predicted = settle(self.truth, np.array(SET_NAMES)[likely.argmax(axis=1)])
+        return truth == predicted, likely.max(axis=1)
+
+
+def read_set(test: Labelled, train: Sequence[Labelled], seed: int) -> HeldOutSet | None:
+    """Return what the model of a fold said, if it has been run."""
+    path = WORK / "logits" / f"{test.name}_{seed}.npz"
+    if not path.is_file():
+        return None
+    classes = trainable_classes(np.concatenate([one.coarse for one in train]))
+    rows = np.flatnonzero(np.isin(settle(test.coarse, test.coarse)[0], classes))
+    n_genes = np.diff(material(test.name).logs.indptr)[rows]
+    return HeldOutSet(test.name, seed, np.load(path)["logits"][rows], test.coarse[rows], rows, n_genes)
+
+
+def held_out_sets(seeds: Sequence[int] = SEEDS) -> list[HeldOutSet]:
+    """Return every left-out set of every seed that ``transfer.py --method ours`` has run."""
+    found = [read_set(test, train, seed) for test, train in folds(TRANSFER) for seed in seeds]
+    sets = [one for one in found if one is not None]
+    sys.stderr.write(f"held-out sets: {', '.join(f'{one.name}_{one.seed}' for one in sets)}\n")
+    return sets
+
+
+def others(sets: Sequence[HeldOutSet], left_out: str) -> list[HeldOutSet]:
+    """Return the sets that share no donors with the left-out one."""
+    group = load_once(left_out).group
+    return [one for one in sets if load_once(one.name).group != group]

@@ -1,0 +1,234 @@
+"""Cells of types that a model never saw: whole lineages, and one type left out of all training sets.
+
+    python unknown.py train --left-out symphony --seed 0                      # brain, pancreas, tumour cells
+    python unknown.py train --left-out symphony --seed 0 --without "NK cell"  # a sibling nobody taught
+    python unknown.py table
+
+Every training is a job of its own and leaves the scores of its cells in the work folder.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
+
+import anndata as ad
+import numpy as np
+import ours
+import pandas as pd
+import pbmc
+import torch
+import typer
+from datasets import SHARED
+from fitting import usual_of
+from held_out import TREE_OF_ALL, held_out_sets, material, others, profiles_without
+from ours import WORK, cells_of, pretrained_without, vocabulary
+from results import FOLDER, markdown
+from scoring import folds, settle, trainable_classes
+from sklearn.metrics import roc_auc_score
+from sources import ONTOLOGY, TREE, Source, read_source
+
+from scbert_tools.infer.forward import read_cells
+from scbert_tools.infer.novelty import SIGNS, novelty, signs_of_novelty
+from scbert_tools.infer.profiles import likeness_of, log_expression
+from scbert_tools.model.annotator import Calibration
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from datasets import Labelled
+    from scipy import sparse
+
+    from scbert_tools.infer.forward import CellStates
+    from scbert_tools.model.annotator import Annotator
+
+TABLE = FOLDER / "unknown.csv"
+STORED = WORK / "unknown"
+SIBLINGS = ("NK cell", "CD8 T", "CD16 monocyte", "dendritic cell", "B cell")
+FOREIGN = {
+    "brain_allen": ("labelled/brain_allen_nuclei1800.h5ad", None),
+    "brain_darmanis": ("labelled/brain_darmanis57.h5ad", None),
+    "pancreas_baron": ("labelled/baron_pancreas.h5ad", r"^(?!macrophage|mast|t_cell)"),
+    "tumour_pdac": ("labelled/pdac_moncada_sc.h5ad", r"^(Ductal|Cancer|Tuft|Acinar|Endothelial|Fibro|Endocrine)"),
+    "tumour_hnscc": ("labelled/hnscc_puram_ref.h5ad", r"^(Fibroblast|Endothelial)"),
+}
+"""Cells of lineages that blood does not hold: file, and which of its labels."""
+
+
+def without_type(train: Sequence[Labelled], gone: str) -> list[Labelled]:
+    """Return the sets without the cells that are, or may be, of a type."""
+    out = TREE_OF_ALL.membership([gone])[0]
+    kept = []
+    for one in train:
+        may_be = (material(one.name).allowed & out).any(axis=1)
+        kept.append(replace(one, counts=one.counts[~may_be], label=one.label[~may_be]))
+    return [one for one in kept if len(one.label)]
+
+
+def train_without(train: Sequence[Labelled], group: str, gone: str, seed: int) -> Annotator:
+    """Train the recipe's last stage on labelled cells alone: a teacher would name cells of the type left out."""
+    pbmc.TREE = {name: above for name, above in TREE.items() if gone not in TREE_OF_ALL.lineage(name)}
+    pbmc.ONTOLOGY = {name: term for name, term in ONTOLOGY.items() if name in pbmc.TREE}
+    reference, names = pbmc.labelled_reference([cells_of(one) for one in without_type(train, gone)])
+    trained = pbmc.fine_tune(
+        reference,
+        names,
+        vocabulary(),
+        pretrained=pretrained_without(group),
+        config=replace(pbmc.FINE_TUNING, seed=seed),
+    )
+    return pbmc.assemble(trained, vocabulary(), Calibration(), "")
+
+
+def embedding_of(annotator: Annotator, train: Sequence[Labelled]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the vectors of training cells and the class the model gives them."""
+    read = [read_counts(annotator, cells_of(one).counts) for one in train]
+    return np.concatenate([x.embedding for x in read]), np.concatenate([x.logits.argmax(axis=1) for x in read])
+
+
+def read_counts(annotator: Annotator, counts: sparse.csr_matrix) -> CellStates:
+    """Return what the model says of some cells."""
+    return read_cells(annotator, lambda rows: counts[rows], counts.shape[0], progress=False)
+
+
+def distances(embedding: np.ndarray, known: tuple[np.ndarray, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return Mahalanobis distance to the nearest class (shared covariance) and cosine distance to its mean."""
+    vectors, label = known
+    classes = [c for c in np.unique(label) if (label == c).sum() >= 20]
+    centres = np.stack([vectors[label == c].mean(axis=0) for c in classes])
+    scatter = np.concatenate([vectors[label == c] - m for c, m in zip(classes, centres, strict=True)])
+    covariance = scatter.T @ scatter / len(scatter)
+    covariance += 1e-3 * np.trace(covariance) / len(covariance) * np.eye(len(covariance))
+    half = np.linalg.cholesky(np.linalg.inv(covariance))
+    squared = ((embedding[:, None] - centres) @ half) ** 2
+    unit = [x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-9) for x in (embedding, centres)]
+    return {"mahalanobis": squared.sum(axis=2).min(axis=1), "prototype": -(unit[0] @ unit[1].T).max(axis=1)}
+
+
+def disagreement(annotator: Annotator, logits: np.ndarray, embedding: np.ndarray) -> np.ndarray:
+    """Return how far votes of genes and corrected votes are apart (symmetric Kullback-Leibler divergence)."""
+    with torch.inference_mode():
+        votes = logits - annotator.network.head.correction(torch.from_numpy(embedding)).numpy()
+    p, q = (np.exp(x - x.max(axis=1, keepdims=True)) for x in (logits, votes))
+    p, q = (np.maximum(x / x.sum(axis=1, keepdims=True), 1e-6) for x in (p, q))
+    return ((p - q) * np.log(p / q)).sum(axis=1)
+
+
+def scores_of(
+    annotator: Annotator, known: tuple[np.ndarray, np.ndarray], counts: sparse.csr_matrix, profiles: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Return every score of some cells."""
+    states = read_counts(annotator, counts)
+    leaves = [TREE_OF_ALL.leaves.index(name) for name in annotator.classes]
+    signs = signs_of_novelty(states.logits, likeness_of(log_expression(counts), profiles[leaves]))
+    return {
+        **dict(zip(SIGNS, signs, strict=True)),
+        "max_softmax": -states.probabilities(1.0).max(axis=1),
+        **distances(states.embedding, known),
+        "disagreement": disagreement(annotator, states.logits, states.embedding),
+        "best": np.array(leaves)[states.logits.argmax(axis=1)],
+        "n_genes": states.n_tokens,
+    }
+
+
+def foreign_cells(name: str) -> tuple[sparse.csr_matrix, np.ndarray]:
+    """Return counts of foreign cells and which genes were measured."""
+    path, labels = FOREIGN[name]
+    cells = read_source(Source(path, ""), SHARED / "data", vocabulary())
+    column = ad.read_h5ad(SHARED / "data" / path, backed="r").obs["cell_type"].astype(str)
+    rows = np.flatnonzero(column.str.match(labels) if labels else np.ones(len(column), bool))
+    measured = np.zeros(cells.counts.shape[1], bool)
+    measured[cells.match.target[cells.match.target >= 0]] = True
+    return cells.counts[rows], measured
+
+
+def train(
+    *,
+    left_out: Annotated[str, typer.Option(help="Set that known cells are taken from.")],
+    seed: Annotated[int, typer.Option(help="Seed of the training.")] = 0,
+    without: Annotated[str, typer.Option(help="Type that no training cell has; foreign lineages without it.")] = "",
+) -> None:
+    """Train one model and store the scores of known and unknown cells."""
+    torch.set_num_threads(1)
+    test, sets = next(iter(folds([left_out])))
+    if without:
+        annotator = train_without(sets, test.group, without, seed)
+    else:
+        annotator = ours.fitted_model(sets, test.group, seed=seed, augment=True, target="coarse")
+    known = embedding_of(annotator, without_type(sets, without) if without else sets)
+    profiles, one = profiles_without(test.group, without), material(left_out)
+    groups = {"known": scores_of(annotator, known, cells_of(test).counts, profiles * one.measured)}
+    for name in [] if without else FOREIGN:
+        counts, measured = foreign_cells(name)
+        groups[name] = scores_of(annotator, known, counts, profiles * measured)
+    STORED.mkdir(parents=True, exist_ok=True)
+    flat = {f"{group}:{key}": x for group, scores in groups.items() for key, x in scores.items()}
+    classes = trainable_classes(np.concatenate([x.coarse for x in sets]))
+    asked = np.isin(settle(test.coarse, test.coarse)[0], classes)
+    file = "_".join([left_out, str(seed), *without.split()])
+    np.savez_compressed(STORED / f"{file}.npz", truth=test.coarse, asked=asked, without=without, **flat)
+
+
+def standardised(
+    scores: dict[str, np.ndarray], usual: tuple[np.ndarray, tuple[float, float]], weights: np.ndarray | None = None
+) -> np.ndarray:
+    """Return the novelty that the package computes."""
+    signs = np.stack([scores[name] for name in SIGNS])
+    how = {} if weights is None else {"weights": weights}
+    return novelty(signs, scores["best"], scores["n_genes"], usual=usual[0], depth_range=usual[1], **how)
+
+
+COMBINED = {
+    "usual_unlikeness": (0, 0, 1, 0), "usual_contrast": (0, 0, 0, 1), "doubt+contrast": (1, 0, 0, 1),
+    "unlikeness+contrast": (0, 0, 1, 1), "doubt+unlikeness+contrast": (1, 0, 1, 1),
+}  # fmt: skip
+"""Scores on the scale of what is usual for class and depth."""
+
+
+def aurocs(stored: dict[str, np.ndarray], usual: tuple[np.ndarray, tuple[float, float]]) -> list[dict[str, object]]:
+    """Return the area under the ROC curve of every score, for each unknown group."""
+    groups: dict[str, dict[str, np.ndarray]] = {}
+    for name, x in stored.items():
+        group, _, key = name.partition(":")
+        if key:
+            groups.setdefault(group, {})[key] = x
+    for scores in groups.values():
+        scores |= {name: standardised(scores, usual, np.array(w, np.float32)) for name, w in COMBINED.items()}
+        scores["shipped"] = standardised(scores, usual)
+    gone, truth, asked = str(stored["without"]), stored["truth"], stored["asked"]
+    names = [name for name in groups["known"] if name not in ("best", "n_genes")]
+    if gone:
+        unknown = {f"sibling: {gone}": {k: x[truth == gone] for k, x in groups["known"].items()}}
+    else:
+        unknown = {f"lineage: {name}": scores for name, scores in groups.items() if name != "known"}
+    known = {k: x[asked & (truth != gone)] for k, x in groups["known"].items()}
+    return [{"unknown": name} | {k: area(known[k], scores[k]) for k in names} for name, scores in unknown.items()]
+
+
+def area(known: np.ndarray, unknown: np.ndarray) -> float:
+    """Return how often an unknown cell scores higher than a known one."""
+    truth = np.repeat([0, 1], [len(known), len(unknown)])
+    return float(roc_auc_score(truth, np.nan_to_num(np.concatenate([known, unknown]))))
+
+
+def table() -> None:
+    """Write and print the areas of all stored trainings."""
+    sets, rows = held_out_sets(), []
+    for path in sorted(STORED.glob("*.npz")):
+        left_out, seed = path.stem.split("_")[:2]
+        rest = [one for one in others(sets, left_out) if one.seed == int(seed)] or others(sets, left_out)
+        stored = dict(np.load(path))
+        rows += [{"left_out": left_out, "seed": int(seed)} | row for row in aurocs(stored, usual_of(rest))]
+    result = pd.DataFrame(rows)
+    result.round(4).to_csv(TABLE, index=False)
+    means = result.drop(columns=["left_out", "seed"]).groupby("unknown").mean()
+    sys.stdout.write(f"{markdown(means.T)}\n\ntrainings: {result.groupby('unknown').size().to_dict()}\n")
+
+
+app = typer.Typer(help=__doc__)
+app.command()(train)
+app.command()(table)
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,90 @@
+"""Sets of labels: as often right as promised, per label, and written in few words."""
+
+import numpy as np
+import pytest
+
+from scbert_tools.infer.conformal import HeldOut, cells_needed, held_out_scores, label_sets, p_values, sets_in_words
+from scbert_tools.model.labels import LabelTree
+
+NAMES = ("T cell", "B cell", "monocyte")
+
+
+def cells(rng, n_cells, *, noise):
+    """Return probabilities and true labels of cells whose rare third class is hard to tell."""
+    code = rng.choice(3, n_cells, p=[0.6, 0.35, 0.05])
+    logits = rng.normal(0, noise, (n_cells, 3))
+    logits[np.arange(n_cells), code] += np.array([2.0, 2.0, 0.5])[code]
+    likely = np.exp(logits)
+    return (likely / likely.sum(axis=1, keepdims=True)).astype(np.float32), code
+
+
+@pytest.mark.parametrize(("coverage", "needed"), [(0.5, 1), (0.8, 4), (0.9, 9), (0.95, 19), (0.99, 99)])
+def test_cells_needed_grow_with_the_promise(coverage, needed):
+    assert cells_needed(coverage) == needed
+
+
+@pytest.mark.parametrize("coverage", [0, 1, -0.1, 1.5, 90, True, float("nan")])
+def test_coverage_that_is_no_share_is_refused(coverage):
+    with pytest.raises(ValueError, match="`coverage` must be above 0 and below 1"):
+        cells_needed(coverage)
+
+
+@pytest.mark.parametrize("coverage", [0.8, 0.9])
+@pytest.mark.parametrize("noise", [0.5, 2.0], ids=["clear", "noisy"])
+def test_promise_is_kept_in_every_class(rng, coverage, noise):
+    held_out = held_out_scores(*cells(rng, 8000, noise=noise), NAMES, rng=rng)
+    likely, code = cells(rng, 20_000, noise=noise)
+    inside = label_sets(likely, held_out, coverage=coverage)[np.arange(len(code)), code]
+    assert [inside[code == place].mean() for place in range(3)] == pytest.approx([coverage] * 3, abs=0.04)
+
+
+def test_asking_for_more_gives_larger_sets(rng):
+    held_out = held_out_scores(*cells(rng, 3000, noise=1.5), NAMES, rng=rng)
+    likely, _ = cells(rng, 500, noise=1.5)
+    small, large = (label_sets(likely, held_out, coverage=each) for each in (0.7, 0.95))
+    assert (large | ~small).all()
+    assert large.sum() > small.sum()
+
+
+def test_label_with_too_few_cells_is_compared_with_all(rng):
+    scores = np.full((3, 50), np.nan, np.float32)
+    scores[0], scores[1, :2] = np.sort(rng.random(50)), [0.1, 0.2]
+    held_out = HeldOut(NAMES, scores)
+    likely = np.full((1, 3), 1 / 3, np.float32)
+    values = p_values(likely, held_out, needed=9)[0]
+    together = np.concatenate([scores[0], [0.1, 0.2]])
+    assert values[1:] == pytest.approx([(1 + (together >= 2 / 3 - 1e-6).sum()) / 53] * 2)
+
+
+def test_too_few_cells_say_how_many_are_needed(rng):
+    held_out = held_out_scores(*cells(rng, 5, noise=1.0), NAMES, rng=rng)
+    with pytest.raises(ValueError, match="names 5 cells .* coverage of 0.9 needs at least 9"):
+        label_sets(np.ones((1, 3), np.float32) / 3, held_out, coverage=0.9)
+
+
+def test_cells_with_an_open_label_are_passed_over(rng):
+    likely, code = cells(rng, 100, noise=1.0)
+    code[:40] = -1
+    assert held_out_scores(likely, code, NAMES, rng=rng).n_cells.sum() == 60
+
+
+@pytest.mark.parametrize(
+    ("chosen", "words"),
+    [
+        ({"T cell"}, "T cell"),
+        ({"T cell", "B cell"}, "lymphocyte"),
+        ({"T cell", "monocyte"}, "T cell | monocyte"),
+        (set(NAMES), "any"),
+        (set(), "none"),
+    ],
+    ids=["one", "all below a node", "across the tree", "all", "none"],
+)
+def test_sets_are_written_in_few_words(labels, chosen, words):
+    place, texts = sets_in_words(np.array([[name in chosen for name in NAMES]]), NAMES, labels)
+    assert texts[place[0]] == words
+
+
+def test_names_of_inner_nodes_can_make_sets():
+    tree = LabelTree({"L": None, "T": "L", "CD4": "T", "CD8": "T", "NK": "L", "M": None})
+    place, texts = sets_in_words(np.array([[True, True, False], [True, False, True]]), ("T", "NK", "M"), tree)
+    assert [texts[i] for i in place] == ["L", "M | T"]
