@@ -37,7 +37,7 @@ def fine_tune(  # noqa: PLR0913
     multilabel: bool = False,
     contrastive: float = 0.1,
     temperature: float = 0.1,
-    n_steps: int = 600,
+    n_steps: int = 400,
     lr: float = 2e-3,
     keep_genes: bool = False,
     layer: str | None = None,
@@ -128,7 +128,7 @@ def fine_tune(  # noqa: PLR0913
 
     seed = seed_of(rng, random_state)
     config = FineTuning(
-        training=TrainConfig(n_steps=n_steps, lr=lr, check_every=50, patience=4, seed=seed),
+        training=TrainConfig(n_steps=n_steps, lr=lr, check_every=50, patience=3, seed=seed),
         contrast=Contrast(weight=contrastive, temperature=temperature),
     )
     base = _base(model, preset)

@@ -78,6 +78,7 @@ def fit_blend(
     transformer: NDArray[np.float32],
     allowed: NDArray[np.bool_],
     *,
+    weight: NDArray[np.float64] | None = None,
     several: bool = False,
     shares: tuple[float, ...] = SHARES,
 ) -> Blend:
@@ -92,13 +93,16 @@ def fit_blend(
         (cells, classes) logits of both for cells that neither was trained on.
     allowed
         (cells, classes), true where the cell's label allows the class, or has it.
+    weight
+        (cells,) importance of each cell for the share, equal by default; the temperature is fitted on all cells alike.
     several
         Whether classes are independent of each other.
     shares
         Shares to try.
     """
     cooled = [_cooled(Blend(share, 1.0)(votes, transformer), allowed, several=several) for share in shares]
-    losses = np.stack([each for each, _ in cooled])
+    losses = np.stack([each for each, _ in cooled]).astype(np.float64)
+    losses *= 1 if weight is None else weight / weight.mean()
     best = int(losses.mean(axis=1).argmin())
     gain = losses[0] - losses[best]
     trusted = best if gain.mean() > gain.std() / np.sqrt(len(gain)) else 0

@@ -53,7 +53,7 @@ TOKENS_PER_LOOK = 16_384
 class FineTuning:
     """How a model is fine-tuned."""
 
-    training: TrainConfig = field(default_factory=lambda: TrainConfig(n_steps=600, check_every=50, patience=4))
+    training: TrainConfig = field(default_factory=lambda: TrainConfig(n_steps=400, check_every=50, patience=3))
     contrast: Contrast = field(default_factory=Contrast)
     strength: Augmentation | None = field(
         default_factory=lambda: Augmentation(max_pooled=2, min_kept=0.7, panel_share=0.0, untouched=0.3)
@@ -146,7 +146,8 @@ def fine_tune_network(
     search = VoteSearch(loudness, allowed, reference.label, several=targets.several)
     penalty, without_judges = search.choose(fold, range(min(config.n_judged, int(fold.max()) + 1)))
     votes = without_judges(loudness[judges])
-    blend = fit_blend(votes, said, allowed[judges], several=targets.several)
+    weight = search.importance(np.arange(len(reference)))[judges]
+    blend = fit_blend(votes, said, allowed[judges], weight=weight, several=targets.several)
     everyone = search.solve(np.arange(len(reference)), penalty, start=without_judges)
     temperature = blend.put_into(network.head, everyone)
     parts = {"ours": blend(votes, said), "votes alone": votes, "transformer alone": said}
@@ -183,12 +184,16 @@ class VoteSearch:
     label: NDArray[np.int64]
     several: bool = False
 
+    def importance(self, cells: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return how much each of some cells counts among them, see :data:`BALANCE`."""
+        label = self.label[cells]
+        return np.bincount(label)[label].astype(np.float64) ** -BALANCE
+
     def solve(self, cells: NDArray[np.int64], penalty: float, *, start: Votes | None = None) -> Votes:
         """Return the votes that some of the cells ask for."""
-        size = np.bincount(self.label[cells])
-        weight = (size[self.label[cells]] ** -BALANCE).astype(np.float32)
-        rows = self.loudness[cells]
-        return solve_votes(rows, self.allowed[cells], weight, penalty=penalty, several=self.several, start=start)
+        weight = self.importance(cells).astype(np.float32)
+        chosen, allowed = self.loudness[cells], self.allowed[cells]
+        return solve_votes(chosen, allowed, weight, penalty=penalty, several=self.several, start=start)
 
     def choose(self, fold: NDArray[np.int64], judged: range) -> tuple[float, Votes]:
         """Return the best penalty, and the votes without the cells of fold 0."""
@@ -208,7 +213,7 @@ class VoteSearch:
     def _loss(self, votes: Votes, cells: NDArray[np.int64]) -> float:
         """Return the sum of surprises, every label counting as :data:`BALANCE` says."""
         each = surprise(votes(self.loudness[cells]), self.allowed[cells], several=self.several)
-        return float(each @ np.bincount(self.label)[self.label[cells]] ** -BALANCE)
+        return float(each @ self.importance(np.arange(len(self.label)))[cells])
 
 
 def train_transformer(
