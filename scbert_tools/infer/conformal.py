@@ -88,6 +88,23 @@ def held_out_scores(
     return HeldOut(tuple(names), scores)
 
 
+def completed(own: HeldOut, others: HeldOut, *, needed: int) -> HeldOut:
+    """Return one's own held-out cells, and those of others for labels of which there are too few.
+
+    Parameters
+    ----------
+    own, others
+        What was kept of both, for the same names.
+    needed
+        Fewest cells of a label.
+    """
+    scores = np.full((len(own.names), MOST_SCORES), np.nan, np.float32)
+    for place, enough in enumerate(own.n_cells >= needed):
+        chosen = (own if enough else others).scores[place]
+        scores[place, : len(chosen)] = chosen
+    return HeldOut(own.names, scores)
+
+
 def p_values(likely: NDArray[np.float32], held_out: HeldOut, *, needed: int) -> NDArray[np.float64]:
     """Return, per cell and label, the share of held-out cells of that label that looked at least as unlikely.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from ..infer.conformal import HeldOut, cells_needed, label_sets, sets_in_words
+from ..infer.conformal import HeldOut, cells_needed, completed, label_sets, sets_in_words
 from ..infer.recalibrate import scores_from, updated_temperature
 
 if TYPE_CHECKING:
@@ -43,13 +43,15 @@ class Truth:
             return before
         return updated_temperature(before, states.logits[self.cells], annotator.labels.membership(self.labels))
 
-    def held_out(self, annotator: Annotator, states: CellStates) -> HeldOut:
-        """Return held-out scores: those of these cells, or without any those that came with the model."""
+    def held_out(self, annotator: Annotator, states: CellStates, *, coverage: float) -> HeldOut:
+        """Return scores of these cells, and for labels with too few of them those that came with the model."""
         names = annotator.calibration.set_names or annotator.classes
-        if self.labels or annotator.known is None:
-            probabilities = states.probabilities(annotator.calibration.temperature)[self.cells]
-            return scores_from(probabilities, self.labels, names, annotator.labels, rng=np.random.default_rng(0))
-        return HeldOut(names, annotator.known.set_scores)
+        known = None if annotator.known is None else HeldOut(names, annotator.known.set_scores)
+        if known is not None and not self.labels:
+            return known
+        probabilities = states.probabilities(annotator.calibration.temperature)[self.cells]
+        own = scores_from(probabilities, self.labels, names, annotator.labels, rng=np.random.default_rng(0))
+        return own if known is None else completed(own, known, needed=cells_needed(coverage))
 
 
 @dataclass(frozen=True)
@@ -68,12 +70,14 @@ def conformal_sets(truth: Truth, annotator: Annotator, states: CellStates, *, co
     ValueError
         If there are too few known cells of usable labels.
     """
-    held_out = truth.held_out(annotator, states)
+    held_out = truth.held_out(annotator, states, coverage=coverage)
     members = annotator.labels.membership(held_out.names).T.astype(np.float32)
     likely = states.probabilities(annotator.calibration.temperature) @ members
     place, texts = sets_in_words(label_sets(likely, held_out, coverage=coverage), held_out.names, annotator.labels)
     few = held_out.n_cells < cells_needed(coverage)
-    source = "your own labelled cells" if truth.labels else "cells of data sets that the model had not seen"
+    source = "cells of data sets that the model had not seen"
+    if truth.labels:
+        source = f"cells, {len(truth.labels)} labelled ones of yours first"
     record: dict[str, str | float] = {
         "coverage": coverage,
         "rests_on": f"{held_out.n_cells.sum()} {source}",

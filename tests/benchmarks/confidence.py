@@ -18,7 +18,7 @@ from ours import cells_of
 from results import FOLDER, markdown
 from scoring import calibration_error, load_once, score, settle
 
-from scbert_tools.infer.conformal import held_out_scores, label_sets
+from scbert_tools.infer.conformal import cells_needed, completed, held_out_scores, label_sets
 from scbert_tools.infer.doublets import doublet_scores, incompatible
 from scbert_tools.infer.novelty import equal_sample, p_value
 from scbert_tools.infer.profiles import likeness_of, log_expression
@@ -61,7 +61,7 @@ def coverage_row(one: HeldOutSet, rows: np.ndarray, held_out: HeldOut, temperatu
     }  # fmt: skip
 
 
-def own_cells(one: HeldOutSet, temperature: float, rng: np.random.Generator) -> dict[str, float]:
+def own_cells(one: HeldOutSet, temperature: float, model: HeldOut, rng: np.random.Generator) -> dict[str, float]:
     """Return the same when some cells of the set itself are labelled, tested on its other cells."""
     order = rng.permutation(len(one.truth))
     labelled, rest = order[: min(N_LABELLED, len(order) // 2)], order[min(N_LABELLED, len(order) // 2) :]
@@ -69,7 +69,8 @@ def own_cells(one: HeldOutSet, temperature: float, rng: np.random.Generator) -> 
     allowed = TREE_OF_ALL.membership(SET_NAMES)[one.code[labelled]]
     updated = updated_temperature(temperature, one.logits[labelled], allowed)
     error = calibration_error(*(x[rest] for x in one.outcome(one.likely(updated))))
-    held_out = held_out_scores(one.likely(temperature)[labelled], one.code[labelled], SET_NAMES, rng=rng)
+    own = held_out_scores(one.likely(temperature)[labelled], one.code[labelled], SET_NAMES, rng=rng)
+    held_out = completed(own, model, needed=cells_needed(COVERAGE))
     return {"ece": error} | coverage_row(one, rest, held_out, temperature)
 
 
@@ -84,8 +85,9 @@ def confidence_rows(sets: Sequence[HeldOutSet]) -> list[dict[str, float | str]]:
         temperature = temperature_of(rest)
         raw, fitted = (calibration_error(*one.outcome(one.likely(t))) for t in (1.0, temperature))
         everything = np.arange(len(one.truth))
-        transfer = coverage_row(one, everything, sets_of(rest, temperature, rng), temperature)
-        own = pd.DataFrame([own_cells(one, temperature, rng) for _ in range(N_REPEATS)]).mean()
+        model = sets_of(rest, temperature, rng)
+        transfer = coverage_row(one, everything, model, temperature)
+        own = pd.DataFrame([own_cells(one, temperature, model, rng) for _ in range(N_REPEATS)]).mean()
         usual = usual_of(rest)
         known = equal_sample([novelty_scores(other, usual) for other in rest], rng=rng)
         p_known = p_value(novelty_scores(one, usual), known)

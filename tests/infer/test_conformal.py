@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from scbert_tools.infer.conformal import HeldOut, cells_needed, held_out_scores, label_sets, p_values, sets_in_words
+from scbert_tools.infer.conformal import (
+    HeldOut,
+    cells_needed,
+    completed,
+    held_out_scores,
+    label_sets,
+    p_values,
+    sets_in_words,
+)
 from scbert_tools.model.labels import LabelTree
 
 NAMES = ("T cell", "B cell", "monocyte")
@@ -88,3 +96,11 @@ def test_names_of_inner_nodes_can_make_sets():
     tree = LabelTree({"L": None, "T": "L", "CD4": "T", "CD8": "T", "NK": "L", "M": None})
     place, texts = sets_in_words(np.array([[True, True, False], [True, False, True]]), ("T", "NK", "M"), tree)
     assert [texts[i] for i in place] == ["L", "M | T"]
+
+
+def test_labels_with_few_cells_of_ones_own_are_completed_by_others():
+    own = HeldOut(NAMES, np.array([[0.1, 0.2, 0.3], [0.5, np.nan, np.nan], [np.nan] * 3], np.float32))
+    others = HeldOut(NAMES, np.array([[0.9, 0.9], [0.8, 0.8], [np.nan] * 2], np.float32))
+    both = completed(own, others, needed=2)
+    assert both.n_cells.tolist() == [3, 2, 0]
+    assert both.scores[1, 0] == np.float32(0.8)

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from scbert_tools.infer.refine import average_evidence, cluster_weights, neighbour_weights
+from scbert_tools.infer.refine import (
+    average_evidence,
+    changes,
+    cluster_weights,
+    gated_evidence,
+    neighbour_weights,
+    reasons_to_listen,
+)
 
 GRAPH = sparse.csr_matrix([[0, 1.0, 0.5, 0], [1.0, 0, 0, 0], [0.5, 0, 0, 0], [0, 0, 0, 0]])
 SURE = np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3], [0.1, 0.9]], np.float32)
@@ -63,3 +70,45 @@ def test_large_clusters_need_memory_for_their_cells_only():
 def test_graph_of_other_cells_is_an_error():
     with pytest.raises(ValueError, match="mismatch"):
         average_evidence(SURE[:3], neighbour_weights(GRAPH))
+
+
+def test_gate_that_never_listens_changes_nothing():
+    closed = gated_evidence(SURE, neighbour_weights(GRAPH), gate=(-50, 0, 0, 0, 0))
+    np.testing.assert_allclose(closed, SURE, rtol=1e-5)
+
+
+def test_gate_that_always_listens_is_the_average():
+    weights = neighbour_weights(GRAPH)
+    np.testing.assert_allclose(
+        gated_evidence(SURE, weights, gate=(50, 0, 0, 0, 0)), average_evidence(SURE, weights), rtol=1e-5
+    )
+
+
+def test_rare_type_in_company_is_not_outvoted():
+    """Three cells of a rare type sit in a crowd of 97, each with its two likes among twelve neighbours."""
+    alone = np.tile(np.array([[0.97, 0.03]], np.float32), (100, 1))
+    alone[:3] = [0.25, 0.75]
+    graph = np.zeros((100, 100))
+    graph[:3, :12] = 1
+    np.fill_diagonal(graph, 0)
+    weights = neighbour_weights(sparse.csr_matrix(graph))
+    assert (average_evidence(alone, weights)[:3].argmax(axis=1) == 0).all()
+    assert (gated_evidence(alone, weights, gate=(1, -2, 0.2, -4, -1)).argmax(axis=1)[:3] == 1).all()
+
+
+def test_reasons_tell_clear_cells_from_doubtful_and_common_labels_from_rare():
+    weights = cluster_weights(np.zeros(4, int))
+    reasons = reasons_to_listen(SURE, average_evidence(SURE, weights), weights)
+    assert reasons.shape == (4, 5)
+    np.testing.assert_allclose(reasons[:, 3], [0.75, 0.75, 0.75, 0.25])
+    assert reasons[3, 1] == pytest.approx(np.log(9), rel=1e-4)
+    assert reasons[3, 4] == pytest.approx(np.log10(4 / 2))
+
+
+@pytest.mark.parametrize(
+    ("after", "expected"),
+    [([0, 0, 1], {}), ([1, 0, 1], {"a": {"lost": 1, "won": 0}, "b": {"lost": 0, "won": 1}})],
+    ids=["nothing", "one cell"],
+)
+def test_changes_are_counted_by_label(after, expected):
+    assert changes(np.array([0, 0, 1]), np.array(after), ["a", "b", "c"]) == expected

@@ -71,7 +71,7 @@ def in_a_column(adata, labels):
 def test_labels_of_ones_own_are_taken_in_every_form(adata, trained, give):
     labels = [kind if i % 2 else None for i, kind in enumerate(adata.obs["cell_type"])]
     sbt.tl.annotate(adata, model=trained, coverage=0.8, calibrate=give(adata, labels))
-    assert adata.uns["scbert"]["sets"]["rests_on"] == "15 your own labelled cells"
+    assert adata.uns["scbert"]["sets"]["rests_on"] == "15 cells, 15 labelled ones of yours first"
     assert adata.uns["scbert"]["temperature"] != trained.calibration.temperature
 
 

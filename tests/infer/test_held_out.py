@@ -1,0 +1,50 @@
+"""What a model remembers of held-out cells: bounded in size, fair to data sets, from the right depths."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from scbert_tools.infer.held_out import HeldOutCells, genes_per_cell, remember, set_scores
+from scbert_tools.infer.profiles import LabelledCells, log_expression
+
+
+def cells(rng, n_cells, *, n_measured=12):
+    counts = sparse.csr_matrix(rng.poisson(4.0, (n_cells, 12)) * (np.arange(12) < n_measured), dtype=np.float32)
+    leaf = rng.integers(0, 3, n_cells)
+    return LabelledCells(log_expression(counts), np.eye(3, dtype=bool)[leaf], np.arange(12) < n_measured), leaf
+
+
+@pytest.fixture
+def held_out(rng):
+    one, leaf = cells(rng, 700)
+    logits = (3 * np.eye(3)[leaf] + rng.normal(size=(700, 3))).astype(np.float32)
+    return HeldOutCells(logits, leaf, np.diff(one.logs.indptr), one)
+
+
+def test_shapes_fit_the_model(held_out, labels, rng):
+    known = remember(labels, [held_out.cells], [held_out], names=labels.leaves, temperature=1.0, rng=rng)
+    assert known.profiles.shape == (3, 12)
+    assert known.usual.shape[1:] == (3, 3)
+    assert len(known.novelty) == len(known.doublet) == 250
+    assert (np.diff(known.novelty) >= 0).all()
+    assert known.n_genes[0] >= 1
+
+
+def test_profiles_made_without_the_set_are_used_for_it(held_out, labels, rng):
+    empty = replace(held_out, profiles=np.zeros((3, 12), np.float32))
+    assert not empty.likeness(np.ones((3, 12), np.float32)).cosines.any()
+    assert held_out.likeness(np.ones((3, 12), np.float32)).cosines.any()
+
+
+def test_large_set_does_not_drown_a_small_one(held_out, labels, rng):
+    small = replace(held_out, logits=-held_out.logits[:300], code=held_out.code[:300], n_genes=held_out.n_genes[:300])
+    scores = set_scores(labels, [held_out, small], names=labels.leaves, temperature=1.0, rng=rng)
+    assert 0.2 < np.nanmean(scores > 0.5) < 0.5
+
+
+def test_panels_of_few_genes_do_not_set_the_depth(rng):
+    full, panel = cells(rng, 50)[0], cells(rng, 500, n_measured=4)[0]
+    assert genes_per_cell([full, panel]).min() > 4
+    assert genes_per_cell([panel]).max() <= 4
