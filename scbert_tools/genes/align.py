@@ -133,7 +133,7 @@ def align_columns(x: Any, match: GeneMatch) -> sparse.csr_matrix:
 
     Returns
     -------
-    Cells × model genes, float32, with sorted indices; built by one sparse product.
+    Cells × model genes, float32, every gene of a cell stored once; their order within a cell is that of ``x``.
 
     Raises
     ------
@@ -143,12 +143,22 @@ def align_columns(x: Any, match: GeneMatch) -> sparse.csr_matrix:
     if x.shape[1] != match.target.size:
         msg = f"`x` has {x.shape[1]} columns but `match` was made for {match.target.size} names; match its own names."
         raise ValueError(msg)
+    values = sparse.csr_matrix(x).astype(np.float32)
+    if match.summed or not values.has_canonical_format:
+        return _summed(values, match)
+    place = match.target[values.indices]
+    known = place >= 0
+    starts = np.concatenate([[0], np.cumsum(known)])[values.indptr]
+    shape = (values.shape[0], match.n_model_genes)
+    return sparse.csr_matrix((values.data[known], place[known].astype(values.indices.dtype), starts), shape)
+
+
+def _summed(values: sparse.csr_matrix, match: GeneMatch) -> sparse.csr_matrix:
+    """Return the matrix in model order where a gene may have several columns or entries."""
     used = np.flatnonzero(match.target >= 0)
     ones = np.ones(used.size, np.float32)
-    selector = sparse.csr_matrix((ones, (used, match.target[used])), (x.shape[1], match.n_model_genes))
-    aligned = sparse.csr_matrix(sparse.csr_matrix(x).astype(np.float32) @ selector)
-    aligned.sort_indices()
-    return aligned
+    selector = sparse.csr_matrix((ones, (used, match.target[used])), (values.shape[1], match.n_model_genes))
+    return sparse.csr_matrix(values @ selector)
 
 
 def _shadowed(senses: list[Sense]) -> list[Sense]:
