@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from copy import deepcopy
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -114,7 +115,9 @@ def fit_predict(
     states = read_cells(annotator, lambda rows: cells[rows], cells.shape[0], progress=False)
     alone = states.probabilities(1.0)
     seconds = fitted - begun, time.perf_counter() - fitted
-    keep_logits(test.name, seed, without=without, target=target, logits=states.logits, embedding=states.embedding)
+    votes = read_cells(voting_alone(annotator), lambda rows: cells[rows], cells.shape[0], progress=False).logits
+    kept = {"logits": states.logits, "embedding": states.embedding, "votes": votes}
+    keep_logits(test.name, seed, without=without, target=target, **kept)
     readings = {"ours": alone}
     if target == "coarse":
         readings["ours_refined"] = refined(test, alone)
@@ -156,6 +159,14 @@ def fitted_model(train: Sequence[Labelled], group: str, *, seed: int, without: s
         LAST.clear()
         LAST[key] = fit(train, group, seed=seed, without=without)
     return LAST[key]
+
+
+def voting_alone(annotator: Annotator) -> Annotator:
+    """Return a model whose Transformer does not correct the votes."""
+    network = deepcopy(annotator.network)
+    torch.nn.init.zeros_(network.head.correction.weight)
+    torch.nn.init.zeros_(network.head.correction.bias)
+    return replace(annotator, network=network)
 
 
 def keep_logits(name: str, seed: int, *, without: str, target: str, **arrays: np.ndarray) -> None:
