@@ -20,6 +20,8 @@ GRID = np.exp(np.linspace(np.log(0.5), np.log(5), 47))
 """Temperatures tried."""
 
 PENALTY = 1.0
+CAUTION = 1.0
+"""Taken off the gate's first weight: what is lost by listening wrongly weighs more than what is won."""
 
 
 def log_losses(one: HeldOutSet) -> np.ndarray:
@@ -97,4 +99,6 @@ def fit_gate(sets: Sequence[HeldOutSet], temperature: float) -> tuple[float, ...
     x, y = np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
     weight = np.concatenate([np.full(len(p[1]), 1 / np.sqrt(max(len(p[1]), 1))) for p in parts])
     fitted = LogisticRegression(C=PENALTY, fit_intercept=False, max_iter=1000)
-    return tuple(fitted.fit(x, y, sample_weight=weight / weight.mean()).coef_[0].round(3).tolist())
+    gate = fitted.fit(x, y, sample_weight=weight / weight.mean()).coef_[0]
+    gate[0] -= CAUTION
+    return tuple(gate.round(3).tolist())
