@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from scipy import sparse
 
 from ..tokens.levels import Levels, to_levels
 from .augment import Augmentation, Kin, augment
@@ -15,7 +16,6 @@ from .batches import Batch, drop_tokens, pad
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from scipy import sparse
     from torch import Tensor
 
 
@@ -66,6 +66,12 @@ class Reference:
         """(cells,) chance to be drawn: a group is drawn with the square root of its size."""
         weight = 1 / np.sqrt(self.kin.size[self.group])
         return weight / weight.sum()
+
+
+def no_cells(n_genes: int) -> Reference:
+    """Return a reference without cells, to be exchanged for one that has some."""
+    nothing = np.zeros(0, np.int64)
+    return Reference(sparse.csr_matrix((0, n_genes), dtype=np.float32), nothing, nothing)
 
 
 @dataclass(frozen=True)

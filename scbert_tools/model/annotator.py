@@ -25,6 +25,7 @@ from .network import CellTransformer, build_network
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Mapping
 
     from torch import Tensor
 
@@ -57,6 +58,8 @@ class Annotator:
     known: KnownCells | None = None
     name: str = "unnamed"
     card: str = ""
+    training: Mapping[str, Any] = field(default_factory=dict)
+    """What a training of your own left behind: ``history`` for ``pl.history``, and a ``report``."""
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -152,6 +155,8 @@ class Annotator:
         (folder / "classes.json").write_text(json.dumps(self.labels.to_json(), indent=1) + "\n")
         self.vocabulary.write(folder / "vocabulary.txt")
         (folder / "card.md").write_text(self.card)
+        if self.training:
+            (folder / "training.json").write_text(json.dumps(self.training, indent=1) + "\n")
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Annotator:
@@ -241,4 +246,5 @@ def _assemble(cls: type[Annotator], path: Path, header: dict[str, Any]) -> Annot
         known=_read_known(path / KNOWN),
         name=header["name"],
         card=card.read_text() if card.is_file() else "",
+        training=_read_json(path / "training.json") if (path / "training.json").is_file() else {},
     )

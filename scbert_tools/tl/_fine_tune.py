@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..data.targets import Targets
     from ..model.annotator import Annotator
     from ..model.labels import LabelTree
+    from ..train.baselines import Agreement
     from ..train.fine_tuning import FineTuned
     from ..train.start import Start
 
@@ -91,8 +92,9 @@ def fine_tune(  # noqa: PLR0913
 
     Returns
     -------
-    The model, ready for ``model=`` of every function; ``card`` holds the comparison with logistic regression and
-    nearest neighbours on the held-out cells, which is also logged (see ``scbert_tools.settings.verbosity``).
+    The model, ready for ``model=`` of every function. ``training["report"]`` holds the comparison with logistic
+    regression and nearest neighbours on the held-out cells; it stands in ``card`` as well, and is logged (see
+    ``scbert_tools.settings.verbosity``). ``training["history"]`` is for :func:`scbert_tools.pl.history`.
 
     Raises
     ------
@@ -204,10 +206,13 @@ def _assembled(
     start: Start, base: Annotator | None, reference: Reference, targets: Targets, done: FineTuned
 ) -> Annotator:
     """Return the model with its calibration and a card that says how good it is."""
-    from ..model.annotator import Annotator, Calibration
+    from dataclasses import asdict
 
-    report = _report(reference, targets, done)
-    logger.info("Held-out cells:\n%s", report)
+    from ..model.annotator import Annotator, Calibration
+    from ..train.baselines import as_table
+
+    found = _report(reference, targets, done)
+    logger.info("Held-out cells:\n%s", as_table(found))
     return Annotator(
         network=done.network.eval(),
         config=start.config,
@@ -216,26 +221,29 @@ def _assembled(
         levels=start.levels,
         calibration=Calibration(temperature=done.temperature),
         name=f"{base.name}, fine-tuned" if base is not None else start.config.preset,
-        card=_card(targets, done, report),
+        card=_card(targets, done, as_table(found)),
+        training={
+            "history": asdict(done.history),
+            "report": {name: asdict(one) for name, one in found.items()},
+            "transformer_share": 1.0 if done.blend is None else done.blend.share,
+        },
     )
 
 
-def _report(reference: Reference, targets: Targets, done: FineTuned) -> str:
-    """Return the comparison with plain methods on the held-out cells."""
+def _report(reference: Reference, targets: Targets, done: FineTuned) -> dict[str, Agreement]:
+    """Return how our model and plain methods agree with the labels of the held-out cells."""
     import numpy as np
 
-    from ..train.baselines import agreement, as_table, baseline_scores
+    from ..train.baselines import agreement, baseline_scores
 
-    judges = done.judges
+    judges, several = done.judges, targets.several
     learners = np.setdiff1d(np.arange(len(reference)), judges)
-    allowed = targets.membership[reference.label]
-    scores = done.logits | baseline_scores(
-        reference.counts, allowed, learners=learners, judges=judges, several=targets.several
-    )
-    label = reference.label[judges]
-    return as_table(
-        {name: agreement(one, label, targets.membership, several=targets.several) for name, one in scores.items()}
-    )
+    allowed, label = targets.membership[reference.label], reference.label[judges]
+    plain = baseline_scores(reference.counts, allowed, learners=learners, judges=judges, several=several)
+    return {
+        name: agreement(said, label, targets.membership, several=several)
+        for name, said in (done.logits | plain).items()
+    }
 
 
 def _card(targets: Targets, done: FineTuned, report: str) -> str:

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 HIDDEN_SHARE = 0.15
 """Share of a cell's expressed genes that are hidden."""
 
+HELD_OUT_SHARE = 0.03
+"""Share of the cells that only judge."""
+
 LOOKS = 8
 """Batches of held-out cells in one look."""
 
@@ -67,7 +70,7 @@ def pretrain_network(
     batches: BatchMaker,
     config: TrainConfig,
     *,
-    held_out_share: float = 0.03,
+    held_out_share: float = HELD_OUT_SHARE,
     folder: Path | None = None,
     progress: bool = True,
 ) -> Pretrained:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -99,7 +100,8 @@ def start_from(
 
 def _seeded(config: ModelConfig, n_classes: int, seed: int) -> CellTransformer:
     """Build a network without touching the caller's random state."""
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Initializing zero-element tensors")  # a head without classes
         torch.manual_seed(seed)
         return build_network(config, n_classes)
 
