@@ -19,15 +19,10 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "tutorials" / "recipes"))
 import pbmc
 from sources import BLOOD, TREE, UNLABELLED, Cells, read_source
 
-from scbert_tools.data.augment import Augmentation
-from scbert_tools.data.reference import BatchMaker
 from scbert_tools.genes import Vocabulary, align_columns, match_genes
 from scbert_tools.infer.forward import read_cells
 from scbert_tools.infer.refine import average_evidence, neighbour_weights
 from scbert_tools.model.annotator import Calibration
-from scbert_tools.model.labels import LabelTree
-from scbert_tools.train.config import TrainConfig
-from scbert_tools.train.supervised import train_cell_types
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,10 +33,6 @@ if TYPE_CHECKING:
 
 WORK = Path(os.environ.get("SCBERT_BENCHMARK_WORK", "benchmark_work"))
 """Folder for pretrained weights, which several folds share."""
-
-WITHIN = TrainConfig(n_steps=800, lr=2e-3)
-MILD = Augmentation(max_pooled=2, min_kept=0.7, panel_share=0.0, untouched=0.3)
-"""Inside one data set depth does not change much, so little of it is made up."""
 
 ABLATIONS = {
     "plain": "no augmentation of depth and panels",
@@ -89,9 +80,7 @@ def cells_of(one: Labelled) -> Cells:
     return Cells(counts, label, match)
 
 
-def fit_predict(
-    train: Sequence[Labelled], test: Labelled, *, seed: int, target: str, without: str = ""
-) -> dict[str, Prediction]:
+def fit_predict(train: Sequence[Labelled], test: Labelled, *, seed: int, without: str = "") -> dict[str, Prediction]:
     """Train on some sets and name the cells of another.
 
     Parameters
@@ -102,14 +91,12 @@ def fit_predict(
         Set to name; its labels are not looked at.
     seed
         Seed of everything random.
-    target
-        ``"coarse"`` for the names all sets share, ``"label"`` for the labels of one data set.
     without
         What to do without, a key of :data:`ABLATIONS`, or ``""`` for the method as it is.
     """
     begun = time.perf_counter()
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
-    annotator = fitted_model(train, test.group, seed=seed, without=without, target=target)
+    annotator = fitted_model(train, test.group, seed=seed, without=without)
     fitted = time.perf_counter()
     cells = cells_of(test).counts
     states = read_cells(annotator, lambda rows: cells[rows], cells.shape[0], progress=False)
@@ -117,18 +104,14 @@ def fit_predict(
     seconds = fitted - begun, time.perf_counter() - fitted
     votes = read_cells(voting_alone(annotator), lambda rows: cells[rows], cells.shape[0], progress=False).logits
     kept = {"logits": states.logits, "embedding": states.embedding, "votes": votes}
-    keep_logits(test.name, seed, without=without, target=target, **kept)
-    readings = {"ours": alone}
-    if target == "coarse":
-        readings["ours_refined"] = refined(test, alone)
-    return {name: prediction_of(annotator, one, target, seconds) for name, one in readings.items()}
+    keep_logits(test.name, seed, without=without, **kept)
+    readings = {"ours": alone, "ours_refined": refined(test, alone)}
+    return {name: prediction_of(annotator, one, seconds) for name, one in readings.items()}
 
 
-def prediction_of(
-    annotator: Annotator, probabilities: np.ndarray, target: str, seconds: tuple[float, float]
-) -> Prediction:
+def prediction_of(annotator: Annotator, probabilities: np.ndarray, seconds: tuple[float, float]) -> Prediction:
     """Return the likeliest name of every cell and its probability."""
-    names, summed = grouped(annotator, probabilities, target)
+    names, summed = grouped(annotator, probabilities)
     best = summed.argmax(axis=1)
     return Prediction(names[best], summed[np.arange(len(best)), best], *seconds)
 
@@ -151,13 +134,12 @@ LAST: dict[tuple[object, ...], Annotator] = {}
 """The model trained last: sets of one group are left out together and share it."""
 
 
-def fitted_model(train: Sequence[Labelled], group: str, *, seed: int, without: str, target: str) -> Annotator:
+def fitted_model(train: Sequence[Labelled], group: str, *, seed: int, without: str) -> Annotator:
     """Return a model trained on ``train``, or the last one if it was trained on the same sets."""
-    key = (group, seed, without, target, tuple(len(one.label) for one in train))
-    if target == "label" or key not in LAST:
-        fit = fit_transfer if target == "coarse" else fit_within
+    key = (group, seed, without, tuple(len(one.label) for one in train))
+    if key not in LAST:
         LAST.clear()
-        LAST[key] = fit(train, group, seed=seed, without=without)
+        LAST[key] = fit_transfer(train, group, seed=seed, without=without)
     return LAST[key]
 
 
@@ -169,18 +151,15 @@ def voting_alone(annotator: Annotator) -> Annotator:
     return replace(annotator, network=network)
 
 
-def keep_logits(name: str, seed: int, *, without: str, target: str, **arrays: np.ndarray) -> None:
+def keep_logits(name: str, seed: int, *, without: str, **arrays: np.ndarray) -> None:
     """Leave what the network said in the work folder, for calibration and refinement."""
     folder = WORK / "logits"
     folder.mkdir(parents=True, exist_ok=True)
-    if target == "coarse":
-        np.savez_compressed(folder / f"{name}_{seed}{without and '_' + without}.npz", **arrays)
+    np.savez_compressed(folder / f"{name}_{seed}{without and '_' + without}.npz", **arrays)
 
 
-def grouped(annotator: Annotator, probabilities: np.ndarray, target: str) -> tuple[np.ndarray, np.ndarray]:
+def grouped(annotator: Annotator, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the names to choose from and their probabilities, (cells, names)."""
-    if target == "label":
-        return np.array(annotator.classes), probabilities
     from datasets import COARSE
 
     names = np.array(sorted({COARSE.get(leaf, leaf) for leaf in annotator.classes}))
@@ -207,25 +186,6 @@ def fit_transfer(train: Sequence[Labelled], group: str, *, seed: int, without: s
         marked=without != "unmarked",
     )
     return pbmc.assemble(trained, vocabulary(), Calibration(), "")
-
-
-def fit_within(train: Sequence[Labelled], group: str, *, seed: int, without: str) -> Annotator:
-    """Train the labels of one data set, all of them leaves."""
-    sets = [cells_of(one) for one in train]
-    reference, names = pbmc.labelled_reference(sets)
-    tree = LabelTree.flat(names)
-    _, network = pbmc.fresh_network(vocabulary(), tree, seed=seed)
-    weights = pbmc.load_file(pretrained_without(group))
-    network.load_state_dict(weights, strict=False)
-    batches = BatchMaker(
-        reference=reference,
-        strength=None if without == "plain" else MILD,
-        batch_size=64,
-        token_limit=700,
-        token_dropout=0.05,
-    )
-    trained = train_cell_types(network, batches, np.eye(len(names), dtype=bool), replace(WITHIN, seed=seed))
-    return replace(pbmc.assemble(trained, vocabulary(), Calibration(), ""), labels=tree)
 
 
 __all__ = ["TREE", "fit_predict"]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     Runner = Callable[[list[Labelled], Labelled, int], dict[str, Prediction]]
 
 
-def our_runner(method: str, *, target: str) -> Runner:
+def our_runner(method: str) -> Runner:
     """Return our own method, ``ours``, or what is left of it without a part, such as ``ours_plain``.
 
     ``ours.fit_predict`` returns one prediction, or several by name where one training can be read in
@@ -27,7 +27,7 @@ def our_runner(method: str, *, target: str) -> Runner:
         raise ValueError(msg)
 
     def run(train: list[Labelled], test: Labelled, seed: int) -> dict[str, Prediction]:
-        predicted = fit_predict(train, test, seed=seed, target=target, without=without)
+        predicted = fit_predict(train, test, seed=seed, without=without)
         every = predicted if isinstance(predicted, dict) else {"ours": predicted}
         return {name.replace("ours", method, 1): one for name, one in every.items()}
 
@@ -47,7 +47,7 @@ def peer_runner(method: str, *, target: str) -> Runner:
 
 def runner(method: str, *, target: str) -> Runner:
     """Return what trains and predicts by the name of a method."""
-    return our_runner(method, target=target) if method.startswith("ours") else peer_runner(method, target=target)
+    return our_runner(method) if method.startswith("ours") else peer_runner(method, target=target)
 
 
 def seeds_of(method: str, n_seeds: int) -> range:
