@@ -63,6 +63,10 @@ TEXTS = {
         ax
             Axes to draw into. ``None`` makes a new figure.
     """,
+    "show": """
+        show
+            Show the figure at once. Plots in a notebook show themselves.
+    """,
     "returns_copy": """
         ``None``, or the annotated copy if ``copy=True``. Written are:
     """,

@@ -15,7 +15,8 @@ OTHER_FIRST = {  # public functions that do not act on an AnnData
     "models.available": None,
     "models.load": "name",
     "models.load_scbert": "checkpoint",
-    "pl.history": "annotator",
+    "pl.faithfulness": "curves",
+    "pl.history": "history",
     "tl.pretrain": "data",
 }
 POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)

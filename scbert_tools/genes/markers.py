@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .tables import current_symbol, marker_sources
+from .names import HUMAN_ID
+from .tables import current_symbol, ensembl_symbols, marker_sources
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,14 +39,20 @@ def known_markers(ontology_id: str, *, min_sources: int = MIN_SOURCES) -> frozen
 
 
 def are_markers(genes: Sequence[str], ontology_id: str, *, min_sources: int = MIN_SOURCES) -> NDArray[np.bool_]:
-    """Return which genes are known markers of a cell type, older symbols understood: (genes,).
+    """Return which genes are known markers of a cell type, older symbols and ids understood: (genes,).
 
     Parameters
     ----------
     genes
-        Human gene symbols.
+        Human gene symbols or Ensembl ids.
     ontology_id, min_sources
         As in :func:`known_markers`.
     """
     known = known_markers(ontology_id, min_sources=min_sources)
-    return np.fromiter((gene in known or current_symbol(gene) in known for gene in genes), bool, len(genes))
+    return np.fromiter((gene in known or _symbol(gene) in known for gene in genes), bool, len(genes))
+
+
+def _symbol(name: str) -> str:
+    """Return the approved symbol of a name or id."""
+    number = HUMAN_ID.search(name)
+    return ensembl_symbols().get(number[1].lstrip("0"), name) if number else current_symbol(name)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     Kernel: TypeAlias = Callable[[Batch, NDArray[np.int64]], tuple[Tensor, Tensor]]
     """From a batch and the places of its cells in ``cells`` to scores (cells, tokens) and what they sum to (cells,)."""
 
-CELLS_PER_CHUNK = 256
+CELLS_PER_CHUNK = 64
 """Cells that are scored together by one core."""
 
 

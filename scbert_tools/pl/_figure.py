@@ -21,3 +21,12 @@ def axes_to_draw(ax: Axes | None, *, size: tuple[float, float] = (4.0, 4.0)) -> 
     import matplotlib.pyplot as plt
 
     return plt.subplots(figsize=size, layout="constrained")[1] if ax is None else ax
+
+
+def finish(ax: Axes, *, show: bool) -> Axes:
+    """Show the figure of the axes if that is wanted, and return them."""
+    if show:
+        import matplotlib.pyplot as plt
+
+        plt.show()
+    return ax

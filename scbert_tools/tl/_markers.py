@@ -138,5 +138,8 @@ def _top(label: str, scores: pd.Series[float], known: NDArray[np.bool_], n_genes
     top = np.argsort(-scores.to_numpy(), kind="stable")[:n_genes]
     columns = {"label": label, "gene": scores.index[top], "score": scores.to_numpy()[top], "known": known[top]}
     any_known = known.any()
-    agreement = {"p_value": enrichment_p(known, top) if any_known else np.nan, "auroc": auroc(scores.to_numpy(), known)}
+    agreement = {
+        "p_value": enrichment_p(known, top) if any_known else np.nan,
+        "auroc": auroc(scores.to_numpy(np.float64), known),
+    }
     return pd.DataFrame(columns | agreement)
