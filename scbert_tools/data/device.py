@@ -91,10 +91,9 @@ class Room:
             except RuntimeError as error:
                 if not is_out_of_memory(error) or self.parts >= n_cells:
                     raise
-            self.parts *= 2
+            before, self.parts = -(-n_cells // self.parts), 2 * self.parts
             _free()
-            size = -(-n_cells // self.parts)
-            logger.warning("Out of memory with %d cells at once; going on with %d.", 2 * size, size)
+            logger.warning("Out of memory with %d cells at once; going on with %d.", before, -(-n_cells // self.parts))
 
 
 def _free() -> None:

@@ -116,7 +116,8 @@ def several_labels_each(table: NDArray[np.bool_], classes: Sequence[str]) -> Tar
 def _require_two(names: Sequence[str] | NDArray[np.str_], what: str) -> None:
     """Refuse labels that leave nothing to tell apart."""
     if len(names) < 2:
-        msg = f"`label_key` holds {list(names)} as its only {what}; at least two are needed to tell apart."
+        found = [str(name) for name in names]
+        msg = f"`label_key` holds {found} as its only {what}; at least two are needed to tell apart."
         raise ValueError(msg)
 
 

@@ -66,6 +66,10 @@ class CellStates:
         scaled = np.exp(scaled - scaled.max(axis=1, keepdims=True))
         return (scaled / scaled.sum(axis=1, keepdims=True)).astype(np.float32)
 
+    def chances(self, temperature: float) -> NDArray[np.float32]:
+        """Return the calibrated probability of each class by itself, for cells that may have several."""
+        return (1 / (1 + np.exp(-np.clip(self.logits / temperature, -60, 60)))).astype(np.float32)
+
 
 def read_cells(
     annotator: Annotator, rows: Callable[[slice], sparse.csr_matrix], n_cells: int, *, progress: bool = True

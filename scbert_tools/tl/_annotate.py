@@ -10,6 +10,7 @@ from .._docs import shared_docs
 from .._keys import AnnotationKeys
 from ._cells import find_cells, own
 from ._results import Results, write_results
+from ._several_labels import annotate_several, refuse_options
 from ._truth import check_promise, conformal_sets, find_truth
 
 if TYPE_CHECKING:
@@ -122,6 +123,9 @@ def annotate(
 
     annotator = models.load(model)
     annotator.require_classes()
+    if annotator.config.multilabel:
+        refuse_options(refine=refine, coverage=coverage, calibrate=calibrate)
+        return annotate_several(adata, annotator, AnnotationKeys(key_added), layer=layer, copy=copy)
     truth = find_truth(adata, calibrate, annotator)
     check_promise(truth, annotator, coverage=coverage, reject=reject)
     weights = None if refine is None else _weights(adata, refine)

@@ -36,8 +36,7 @@ class Contrast:
     """How many times a cell of a sibling type counts among the cells to be told apart."""
 
     def __post_init__(self) -> None:
-        for name, least in (("weight", 0.0), ("hardness", 1.0)):
-            value = getattr(self, name)
+        for name, value, least in (("contrastive", self.weight, 0.0), ("hardness", self.hardness, 1.0)):
             if not (value >= least and math.isfinite(value)):
                 msg = f"`{name}` must be a number of at least {least:g}, got {value!r}."
                 raise ValueError(msg)
