@@ -176,13 +176,12 @@ def _start(
 ) -> Start:
     """Return the network to train, with the genes it is to read."""
     from ..genes.vocabulary import Vocabulary
-    from ..train.fine_tuning import VOTE_POWER
     from ..train.start import fresh_start, start_from
     from ._cells import find_cells
     from ._training_cells import further_genes, names_read
 
     n_classes = len(targets.tree.leaves)
-    sizes = {"vote_power": VOTE_POWER, "multilabel": targets.several}
+    sizes = {"multilabel": targets.several}
     if base is not None:
         source = find_cells(adata, base.vocabulary, layer=layer)
         further = [] if keep_genes else further_genes(source, names_read(adata, source), base.vocabulary)
@@ -206,7 +205,7 @@ def _assembled(
     start: Start, base: Annotator | None, reference: Reference, targets: Targets, done: FineTuned
 ) -> Annotator:
     """Return the model with its calibration and a card that says how good it is."""
-    from dataclasses import asdict
+    from dataclasses import asdict, replace
 
     from ..model.annotator import Annotator, Calibration
     from ..train.baselines import as_table
@@ -215,7 +214,7 @@ def _assembled(
     logger.info("Held-out cells:\n%s", as_table(found))
     return Annotator(
         network=done.network.eval(),
-        config=start.config,
+        config=start.config if done.power is None else replace(start.config, vote_power=done.power),
         vocabulary=start.vocabulary,
         labels=targets.tree,
         levels=start.levels,

@@ -20,7 +20,7 @@ from .config import TrainConfig
 from .contrast import Contrast, contrastive_objective, read_cell, sibling_emphasis
 from .folds import batch_folds, cell_folds
 from .loop import Trainer
-from .votes import Votes, loudness_of, solve_votes
+from .vote_search import VoteSearch
 from .watch import History, run_training
 
 if TYPE_CHECKING:
@@ -28,22 +28,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
-    from scipy import sparse
 
     from ..data.reference import Reference
     from ..data.targets import Targets
     from ..model.network import CellTransformer
     from ..tokens.levels import TokenRows
     from .start import Start
-
-PENALTIES = (3e-3, 1e-3, 3e-4, 1e-4)
-"""Penalties on votes that are tried, the strongest first."""
-
-VOTE_POWER = 2.0
-"""Power of the levels with which genes vote in a fine-tuned model: best in inner folds of every set tried."""
-
-BALANCE = 1.0
-"""A cell counts with the size of its label to the power of minus this: 0 favours large labels, 1 makes all equal."""
 
 TOKENS_PER_LOOK = 16_384
 """Padded tokens that go through the network together when it is judged."""
@@ -65,7 +55,9 @@ class FineTuning:
     n_folds: int = 8
     """Folds that choose the penalty of the votes; one of them judges the Transformer."""
     n_judged: int = 4
-    """Folds that are used for the votes."""
+    """Folds that are used for that."""
+    n_judged_powers: int = 2
+    """Folds that choose the power of the levels with which genes vote."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +72,8 @@ class FineTuned:
         What its logits are divided by.
     blend
         How votes and Transformer were joined; ``None`` for a network without votes.
+    power
+        Power of the levels with which genes vote.
     penalty
         Penalty on the votes.
     history
@@ -93,6 +87,7 @@ class FineTuned:
     network: CellTransformer
     temperature: float
     blend: Blend | None
+    power: float | None
     penalty: float | None
     history: History
     judges: NDArray[np.int64]
@@ -140,18 +135,21 @@ def fine_tune_network(
     if not isinstance(network.head, CellHead):
         alone = fit_blend(said, said, allowed[judges], several=targets.several, shares=(1.0,))
         parts = {"ours": said / np.float32(alone.temperature)}
-        return FineTuned(network, alone.temperature, None, None, history, judges, parts)
+        return FineTuned(network, alone.temperature, None, None, None, history, judges, parts)
 
-    loudness = loudness_of(tokens, len(start.vocabulary), start.config.vote_power)
-    search = VoteSearch(loudness, allowed, reference.label, several=targets.several)
-    penalty, without_judges = search.choose(fold, range(min(config.n_judged, int(fold.max()) + 1)))
-    votes = without_judges(loudness[judges])
+    search = VoteSearch(tokens, len(start.vocabulary), allowed, reference.label, fold, several=targets.several)
+    judged = range(min(config.n_judged, int(fold.max()) + 1))
+    power = search.best_power(judged[: config.n_judged_powers])
+    penalty = search.best_penalty(judged, power)
+    without_judges = search.without(0, power, penalty)
+    votes = without_judges(search.loudness(power)[judges])
     weight = search.importance(np.arange(len(reference)))[judges]
     blend = fit_blend(votes, said, allowed[judges], weight=weight, several=targets.several)
-    everyone = search.solve(np.arange(len(reference)), penalty, start=without_judges)
+    everyone = search.solve(np.arange(len(reference)), power, penalty, start=without_judges)
+    network.head.votes.power = power
     temperature = blend.put_into(network.head, everyone)
     parts = {"ours": blend(votes, said), "votes alone": votes, "transformer alone": said}
-    return FineTuned(network, temperature, blend, penalty, history, judges, parts)
+    return FineTuned(network, temperature, blend, power, penalty, history, judges, parts)
 
 
 def _folds(
@@ -161,59 +159,6 @@ def _folds(
     if batch is None:
         return cell_folds(label, n_folds=n_folds, rng=rng)
     return batch_folds(label, batch, n_folds=n_folds, rng=rng)
-
-
-@dataclass(frozen=True)
-class VoteSearch:
-    """Finds the penalty under which votes surprise least on cells they were not solved for.
-
-    Parameters
-    ----------
-    loudness
-        (cells, genes).
-    allowed
-        (cells, classes).
-    label
-        (cells,) codes; see :data:`BALANCE` for how much a label counts.
-    several
-        Whether a cell may have several labels.
-    """
-
-    loudness: sparse.csr_matrix
-    allowed: NDArray[np.bool_]
-    label: NDArray[np.int64]
-    several: bool = False
-
-    def importance(self, cells: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Return how much each of some cells counts among them, see :data:`BALANCE`."""
-        label = self.label[cells]
-        return np.bincount(label)[label].astype(np.float64) ** -BALANCE
-
-    def solve(self, cells: NDArray[np.int64], penalty: float, *, start: Votes | None = None) -> Votes:
-        """Return the votes that some of the cells ask for."""
-        weight = self.importance(cells).astype(np.float32)
-        chosen, allowed = self.loudness[cells], self.allowed[cells]
-        return solve_votes(chosen, allowed, weight, penalty=penalty, several=self.several, start=start)
-
-    def choose(self, fold: NDArray[np.int64], judged: range) -> tuple[float, Votes]:
-        """Return the best penalty, and the votes without the cells of fold 0."""
-        losses, first = np.zeros(len(PENALTIES)), []
-        for place in judged:
-            away = np.flatnonzero(fold == place)
-            learned = self.allowed[fold != place].any(axis=0)
-            asked = away[(self.allowed[away] & learned).any(axis=1)]
-            votes = None
-            for rank, penalty in enumerate(PENALTIES):
-                votes = self.solve(np.flatnonzero(fold != place), penalty, start=votes)
-                losses[rank] += self._loss(votes, asked)
-                first += [votes] if place == 0 else []
-        best = int(losses.argmin())
-        return PENALTIES[best], first[best]
-
-    def _loss(self, votes: Votes, cells: NDArray[np.int64]) -> float:
-        """Return the sum of surprises, every label counting as :data:`BALANCE` says."""
-        each = surprise(votes(self.loudness[cells]), self.allowed[cells], several=self.several)
-        return float(each @ self.importance(np.arange(len(self.label)))[cells])
 
 
 def train_transformer(
