@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 MOST_SCORES = 400
 """Held-out cells kept for a label: more make the promise no truer, only its size steadier."""
 
+LEAST_LIKELY = 0.01
+"""Labels less likely than this are in no set: where the model is blind to a type, sets that hold it say nothing."""
+
 ANY, NONE = "any", "none"
 """Names of the set of all labels and of the empty one."""
 
@@ -48,6 +51,17 @@ class HeldOut:
     def n_cells(self) -> NDArray[np.int64]:
         """(names,) held-out cells of every label."""
         return np.isfinite(self.scores).sum(axis=1)
+
+    def promised(self, coverage: float) -> NDArray[np.bool_]:
+        """Return for which labels the coverage is promised: there are enough cells, and few that the model is blind to.
+
+        Parameters
+        ----------
+        coverage
+            Share of cells whose set is to hold the true label.
+        """
+        n_blind = (self.scores > 1 - LEAST_LIKELY).sum(axis=1)
+        return (self.n_cells >= cells_needed(coverage)) & (n_blind <= (1 - coverage) * self.n_cells)
 
 
 def cells_needed(coverage: float) -> int:
@@ -130,7 +144,7 @@ def p_values(likely: NDArray[np.float32], held_out: HeldOut, *, needed: int) -> 
 def label_sets(likely: NDArray[np.float32], held_out: HeldOut, *, coverage: float) -> NDArray[np.bool_]:
     """Return which labels each cell may have so that the true one is among them in a share ``coverage`` of cells.
 
-    The promise holds for every label with at least :func:`cells_needed` held-out cells, if those and the cells asked
+    The promise holds for the labels that :meth:`HeldOut.promised` names, if held-out cells and the cells asked
     about come from the same source in random order. It is kept by the odd empty set: not even
     the likeliest label is as likely as it is in its own cells.
 
@@ -155,7 +169,7 @@ def label_sets(likely: NDArray[np.float32], held_out: HeldOut, *, coverage: floa
             f"least {needed}, and as many of each label for a promise per label. Label more cells or ask for less."
         )
         raise ValueError(msg)
-    return p_values(likely, held_out, needed=needed) > 1 - coverage + 1e-9
+    return (p_values(likely, held_out, needed=needed) > 1 - coverage + 1e-9) & (likely >= LEAST_LIKELY)
 
 
 def sets_in_words(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import compress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -74,7 +75,7 @@ def conformal_sets(truth: Truth, annotator: Annotator, states: CellStates, *, co
     members = annotator.labels.membership(held_out.names).T.astype(np.float32)
     likely = states.probabilities(annotator.calibration.temperature) @ members
     place, texts = sets_in_words(label_sets(likely, held_out, coverage=coverage), held_out.names, annotator.labels)
-    few = held_out.n_cells < cells_needed(coverage)
+    promised = held_out.promised(coverage)
     source = "cells of data sets that the model had not seen"
     if truth.labels:
         source = f"cells, {len(truth.labels)} labelled ones of yours first"
@@ -82,7 +83,7 @@ def conformal_sets(truth: Truth, annotator: Annotator, states: CellStates, *, co
         "coverage": coverage,
         "rests_on": f"{held_out.n_cells.sum()} {source}",
         "holds_if": "those and the cells annotated come from one source in random order; another chemistry bends it",
-        "no_promise_for": ", ".join(name for name, lacks in zip(held_out.names, few, strict=True) if lacks),
+        "no_promise_for": ", ".join(compress(held_out.names, ~promised)),
     }
     names = pd.Series(np.array(texts, dtype=object)[place]).where(states.n_tokens > 0)
     return Sets(names.astype("category"), record)

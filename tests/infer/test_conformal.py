@@ -104,3 +104,15 @@ def test_labels_with_few_cells_of_ones_own_are_completed_by_others():
     both = completed(own, others, needed=2)
     assert both.n_cells.tolist() == [3, 2, 0]
     assert both.scores[1, 0] == np.float32(0.8)
+
+
+def test_no_promise_where_cells_are_few_or_the_model_is_blind():
+    scores = np.full((3, 40), np.nan, np.float32)
+    scores[0], scores[1, :5], scores[2] = 0.3, 0.3, np.repeat([0.3, 0.999], 20)
+    assert HeldOut(NAMES, scores).promised(0.9).tolist() == [True, False, False]
+
+
+def test_labels_that_are_out_of_the_question_are_in_no_set():
+    blind = HeldOut(NAMES, np.full((3, 40), 0.9999, np.float32))
+    sets = label_sets(np.array([[0.995, 0.004, 0.001]], np.float32), blind, coverage=0.9)
+    assert sets.tolist() == [[True, False, False]]
