@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from scipy.stats import hypergeom, rankdata
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def auroc(scores: NDArray[np.float64], known: NDArray[np.bool_]) -> float:
+def auroc(scores: NDArray[np.floating[Any]], known: NDArray[np.bool_]) -> float:
     """Return how often a known gene scores higher than another one, ties counting half; missing if there is no pair.
 
     Parameters

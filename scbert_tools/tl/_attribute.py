@@ -66,7 +66,7 @@ def attribute(  # noqa: PLR0913
     method
         ``"integrated_gradients"`` (20 gradients a cell, about 40 cells a second; the votes of genes, which are linear,
         are taken exactly), ``"gradient_shap"`` (64 random gradients, through captum) or ``"shap"`` (the model is asked
-        500 times with modules of genes taken away, through shap; about a second a cell).
+        500 times with modules of genes taken away, through shap; about a second a cell; votes are taken exactly).
     target
         ``"predicted"`` explains the label that ``annotate`` gave each cell; the name of a class, or of an inner node of
         the model's tree, explains that label in every cell.
