@@ -5,11 +5,16 @@ import zipfile
 from pathlib import Path
 
 MAX_BYTES = 15_000_000
+NEEDED = {
+    "scbert_tools/py.typed",
+    "scbert_tools/pretrained/pbmc/model.safetensors",
+    "scbert_tools/pretrained/pbmc/card.md",
+}
 ROOT = Path(__file__).parents[1]
 
 wheel = Path(sys.argv[1])
 packed = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
-wanted = {
+wanted = NEEDED | {
     path.relative_to(ROOT).as_posix()
     for path in (ROOT / "scbert_tools").rglob("*")
     if path.is_file() and "__pycache__" not in path.parts and not path.name.startswith(".")
