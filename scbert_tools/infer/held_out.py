@@ -12,7 +12,7 @@ from scipy.special import softmax
 from ..model.known_cells import KnownCells
 from .conformal import held_out_scores
 from .doublets import doublet_scores, incompatible
-from .novelty import equal_sample, novelty, signs_of_novelty, usual_signs
+from .novelty import ALIKE, equal_sample, novelty, signs_of_novelty, usual_signs
 from .profiles import LabelledCells, class_profiles, likeness_of
 
 if TYPE_CHECKING:
@@ -95,9 +95,7 @@ def remember(
     profiles = class_profiles(training)
     likeness = [one.likeness(profiles) for one in held_out]
     signs = [signs_of_novelty(one.logits, like) for one, like in zip(held_out, likeness, strict=True)]
-    best, depth = (np.concatenate(parts) for parts in ([o.best for o in held_out], [o.n_genes for o in held_out]))
-    usual = usual_signs(np.concatenate(signs, axis=1), best, depth, len(tree.leaves))
-    low, high = np.quantile(depth, [0.01, 0.99])
+    usual, (low, high) = usual_of_sets(tree, held_out, signs, rng=rng)
     odd = [
         novelty(sign, one.best, one.n_genes, usual=usual, depth_range=(low, high))
         for sign, one in zip(signs, held_out, strict=True)
@@ -112,6 +110,30 @@ def remember(
         set_scores=set_scores(tree, held_out, names=names, temperature=temperature, rng=rng),
         n_genes=genes_per_cell(training),
     )
+
+
+def usual_of_sets(
+    tree: LabelTree,
+    held_out: Sequence[HeldOutCells],
+    signs: Sequence[NDArray[np.float32]],
+    *,
+    rng: np.random.Generator,
+) -> tuple[NDArray[np.float32], tuple[float, float]]:
+    """Return the usual signs of novelty and the depths they were seen at, data sets weighing about the same.
+
+    Parameters
+    ----------
+    tree, held_out, rng
+        As in :func:`remember`.
+    signs
+        (signs, cells) of every held-out data set.
+    """
+    chosen = [rng.permutation(len(one.logits))[:MOST_OF_A_SET] for one in held_out]
+    pooled = np.concatenate([sign[:, rows] for sign, rows in zip(signs, chosen, strict=True)], axis=1)
+    best = np.concatenate([one.best[rows] for one, rows in zip(held_out, chosen, strict=True)])
+    depth = np.concatenate([one.n_genes[rows] for one, rows in zip(held_out, chosen, strict=True)])
+    low, high = np.quantile(depth, [0.01, 0.99])
+    return usual_signs(pooled, best, depth, len(tree.leaves), alike=ALIKE), (float(low), float(high))
 
 
 def genes_per_cell(sets: Sequence[LabelledCells]) -> NDArray[np.float32]:

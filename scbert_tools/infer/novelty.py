@@ -18,11 +18,15 @@ if TYPE_CHECKING:
     from ..model.known_cells import KnownCells
     from .profiles import Likeness
 
-SIGNS = ("doubt", "energy", "unlikeness", "contrast")
-"""Doubt of the network between classes, its silence (Liu et al. 2020, arXiv:2010.03759), how little the cell's
-expression is like any class, and how little what it has beyond the mean of all classes is like its likeliest class."""
+SIGNS = ("doubt", "energy", "rarity", "unlikeness", "contrast")
+"""Doubt of the network between classes; its silence (Liu et al. 2020, arXiv:2010.03759); how rare the genes of the cell
+are in all classes; how little its expression is like any class; how little that which it has beyond the mean of all
+classes is like its likeliest class."""
 
-WEIGHTS = np.array([0.0, 0.0, 0.5, 1.0], np.float32)
+ALIKE = (SIGNS.index("rarity"), SIGNS.index("unlikeness"))
+"""Signs judged alike for all classes and depths: a foreign cell falls into any class, often one with few cells."""
+
+WEIGHTS = np.array([0.0, 0.0, 3.0, 1.0, 1.0], np.float32)
 """What each sign counts; chosen on cell types and data sets left out of training."""
 
 FEWEST_CELLS = 15
@@ -44,12 +48,17 @@ def signs_of_novelty(logits: NDArray[np.float32], likeness: Likeness) -> NDArray
     top = logits.max(axis=1)
     together = np.log(np.exp(logits - top[:, None]).sum(axis=1))
     own = np.take_along_axis(likeness.contrasts, logits.argmax(axis=1)[:, None], axis=1)[:, 0]
-    unlike = [-likeness.cosines.max(axis=1), -own]
+    unlike = [likeness.rarity, -likeness.cosines.max(axis=1), -own]
     return np.stack([together, -(top + together), *unlike]).astype(np.float32)
 
 
 def usual_signs(
-    signs: NDArray[np.float32], best: NDArray[np.int64], n_genes: NDArray[np.int64], n_classes: int
+    signs: NDArray[np.float32],
+    best: NDArray[np.int64],
+    n_genes: NDArray[np.int64],
+    n_classes: int,
+    *,
+    alike: Sequence[int] = (),
 ) -> NDArray[np.float32]:
     """Return height, slope in log genes and spread of every sign in held-out cells: (signs, classes, 3).
 
@@ -63,12 +72,16 @@ def usual_signs(
         (cells,) expressed genes.
     n_classes
         Number of classes.
+    alike
+        Rows of signs that are judged alike for all classes and depths.
     """
     usual = np.zeros((len(signs), n_classes, 3), np.float32)
     for place in range(n_classes):
         own = best == place
         chosen = own if own.sum() >= FEWEST_CELLS else np.ones_like(own)
         usual[:, place] = [_line(sign[chosen], np.log1p(n_genes[chosen])) for sign in signs]
+    for row in alike:
+        usual[row] = signs[row].mean(), 0, max(signs[row].std(), SMALLEST_SPREAD)
     return usual
 
 

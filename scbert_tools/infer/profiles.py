@@ -19,6 +19,9 @@ SCALE = 10_000.0
 MOST_CELLS = 200
 """Cells of a class from which on a data set weighs no more for its profile."""
 
+FAINT = 0.01
+"""Mean log-expression below which genes count as equally rare."""
+
 LEAST = 1e-9
 """Keeps divisions by the norm of an empty cell apart from zero."""
 
@@ -35,11 +38,14 @@ class Likeness:
         (cells,) float32, Euclidean length of a cell's log-expression.
     gram
         (classes, classes) scalar products among the profiles, over the same genes.
+    rarity
+        (cells,) float32, how rarely the genes that a cell expresses are expressed in any class, 0 for empty cells.
     """
 
     products: NDArray[np.float32]
     norms: NDArray[np.float32]
     gram: NDArray[np.float32]
+    rarity: NDArray[np.float32]
 
     @property
     def cosines(self) -> NDArray[np.float32]:
@@ -78,10 +84,12 @@ class ProfileReader:
     n_cells: int
     _products: NDArray[np.float32] = field(init=False)
     _norms: NDArray[np.float32] = field(init=False)
+    _rarity: NDArray[np.float32] = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_products", np.zeros((self.n_cells, len(self.profiles)), np.float32))
-        object.__setattr__(self, "_norms", np.zeros(self.n_cells, np.float32))
+        for name in ("_norms", "_rarity"):
+            object.__setattr__(self, name, np.zeros(self.n_cells, np.float32))
 
     def __call__(self, cells: slice) -> sparse.csr_matrix:
         """Return the rows of some cells and keep their products with the profiles."""
@@ -89,12 +97,13 @@ class ProfileReader:
         logs = log_expression(rows, known=(self.profiles != 0).any(axis=0))
         likeness = likeness_of(logs, self.profiles)
         self._products[cells], self._norms[cells] = likeness.products, likeness.norms
+        self._rarity[cells] = likeness.rarity
         return rows
 
     @property
     def likeness(self) -> Likeness:
         """What was noted of the cells handed out so far."""
-        return Likeness(self._products, self._norms, self.profiles @ self.profiles.T)
+        return Likeness(self._products, self._norms, self.profiles @ self.profiles.T, self._rarity)
 
 
 def log_expression(rows: sparse.csr_matrix, *, known: NDArray[np.bool_] | None = None) -> sparse.csr_matrix:
@@ -184,8 +193,12 @@ def likeness_of(logs: sparse.csr_matrix, profiles: NDArray[np.float32]) -> Liken
     profiles
         (classes, genes), zero for genes that were not measured.
     """
-    norms = np.sqrt(np.bincount(_row_of(logs), logs.data**2, minlength=logs.shape[0]))
-    return Likeness(logs @ profiles.T, norms.astype(np.float32), profiles @ profiles.T)
+    norms = np.sqrt(np.bincount(_row_of(logs), logs.data**2, minlength=logs.shape[0])).astype(np.float32)
+    known = (profiles != 0).any(axis=0)
+    rare = np.where(known, -np.log(profiles.max(axis=0, initial=0) + FAINT), 0).astype(np.float32)
+    told = logs @ np.column_stack([rare, known.astype(np.float32)])
+    rarity = told[:, 0] / np.maximum(told[:, 1], LEAST)
+    return Likeness(logs @ profiles.T, norms, profiles @ profiles.T, rarity.astype(np.float32))
 
 
 def _row_of(matrix: sparse.csr_matrix) -> NDArray[np.int64]:

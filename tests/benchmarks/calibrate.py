@@ -13,28 +13,20 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import typer
 from datasets import SHARED
-from fitting import fit_gate, temperature_of
-from held_out import SET_NAMES, TREE_OF_ALL, HeldOutSet, held_out_sets, material, material_of, profiles_without
-from scoring import load_once
+from fitting import fit_gate, held_out_cells, temperature_of
+from held_out import SET_NAMES, TREE_OF_ALL, HeldOutSet, held_out_sets, material_of
 from sources import LABELLED, read_source
 
-from scbert_tools.infer.held_out import HeldOutCells, remember
-from scbert_tools.infer.profiles import LabelledCells
+from scbert_tools.infer.held_out import remember
 from scbert_tools.model.annotator import Annotator, Calibration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from scbert_tools.genes import Vocabulary
+    from scbert_tools.infer.profiles import LabelledCells
 
 SHIPPED = Path(__file__).parents[2] / "scbert_tools" / "pretrained" / "pbmc"
-
-
-def held_out_cells(one: HeldOutSet) -> HeldOutCells:
-    """Return a left-out set as the package takes it."""
-    whole = material(one.name)
-    cells = LabelledCells(whole.logs[one.rows], whole.allowed[one.rows], whole.measured)
-    return HeldOutCells(one.logits, one.code, one.n_genes, cells, profiles_without(load_once(one.name).group))
 
 
 def training_cells(vocabulary: Vocabulary) -> list[LabelledCells]:

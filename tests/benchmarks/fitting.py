@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from held_out import MEMBERS, TREE_OF_ALL, HeldOutSet
+from held_out import MEMBERS, TREE_OF_ALL, HeldOutSet, material, profiles_without
 from ours import WORK
 from scipy import sparse
 from scoring import load_once
 
-from scbert_tools.infer.novelty import novelty, signs_of_novelty, usual_signs
+from scbert_tools.infer.held_out import HeldOutCells, usual_of_sets
+from scbert_tools.infer.novelty import novelty, signs_of_novelty
+from scbert_tools.infer.profiles import LabelledCells
 from scbert_tools.infer.refine import average_evidence, neighbour_weights, reasons_to_listen
 
 if TYPE_CHECKING:
@@ -50,12 +52,17 @@ def temperature_of(sets: Sequence[HeldOutSet]) -> float:
     return float(np.exp(np.median(np.log([own_temperature(one) for one in sets]))))
 
 
+def held_out_cells(one: HeldOutSet) -> HeldOutCells:
+    """Return a left-out set as the package takes it."""
+    whole = material(one.name)
+    cells = LabelledCells(whole.logs[one.rows], whole.allowed[one.rows], whole.measured)
+    return HeldOutCells(one.logits, one.code, one.n_genes, cells, profiles_without(load_once(one.name).group))
+
+
 def usual_of(sets: Sequence[HeldOutSet]) -> tuple[np.ndarray, tuple[float, float]]:
     """Return the usual signs of novelty in held-out sets and the depths they were seen at."""
-    signs = np.concatenate([signs_of_novelty(one.logits, one.likeness) for one in sets], axis=1)
-    best, n_genes = (np.concatenate(x) for x in ([o.logits.argmax(axis=1) for o in sets], [o.n_genes for o in sets]))
-    low, high = np.quantile(n_genes, [0.01, 0.99])
-    return usual_signs(signs, best, n_genes, len(TREE_OF_ALL.leaves)), (low, high)
+    signs = [signs_of_novelty(one.logits, one.likeness) for one in sets]
+    return usual_of_sets(TREE_OF_ALL, [held_out_cells(one) for one in sets], signs, rng=np.random.default_rng(0))
 
 
 def novelty_scores(one: HeldOutSet, usual: tuple[np.ndarray, tuple[float, float]]) -> np.ndarray:

@@ -59,3 +59,11 @@ def test_p_values_of_held_out_cells_are_uniform(rng):
 def test_every_data_set_gives_about_as_many_scores(rng):
     sample = equal_sample([np.zeros(10_000), np.ones(300), np.full(20, 2.0)], rng=rng, most=100)
     assert np.unique(sample, return_counts=True)[1].tolist() == [100, 100, 20]
+
+
+def test_signs_judged_alike_forgive_no_class(known):
+    signs, best, n_genes = known
+    usual = usual_signs(signs, best, n_genes, 2, alike=[0])
+    np.testing.assert_array_equal(usual[0, 0], usual[0, 1])
+    odd = scores(known, usual)
+    assert odd[best == 1].mean() > odd[best == 0].mean() + 1

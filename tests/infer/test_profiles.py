@@ -76,3 +76,19 @@ def test_empty_cells_are_like_nothing(profiles):
     likeness = likeness_of(log_expression(sparse.csr_matrix((2, 3))), profiles)
     assert not likeness.cosines.any()
     assert not likeness.contrasts.any()
+
+
+def test_genes_of_no_class_are_rare(counts, profiles):
+    foreign = np.column_stack([profiles, np.full(2, 0.02, np.float32)])
+    cells = sparse.hstack([counts, np.zeros((40, 1))], format="csr")
+    odd = sparse.hstack([counts, np.full((40, 1), 30.0)], format="csr")
+    usual, rare = (likeness_of(log_expression(x), foreign).rarity for x in (cells, odd))
+    assert (rare > usual).all()
+
+
+def test_genes_that_no_profile_has_are_not_rare_but_unknown(counts, profiles):
+    wider = np.column_stack([profiles, np.zeros(2, np.float32)])
+    odd = log_expression(sparse.hstack([counts, np.full((40, 1), 30.0)], format="csr"), known=wider.any(axis=0))
+    np.testing.assert_allclose(
+        likeness_of(odd, wider).rarity, likeness_of(log_expression(counts), profiles).rarity, rtol=1e-4
+    )
