@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import pandas as pd
+import torch
 import typer
 from datasets import load
 from results import FOLDER
@@ -28,8 +29,10 @@ from scbert_tools.infer.token_scores import score_groups
 from scbert_tools.tokens.levels import TokenRows, to_levels
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
+    import anndata as ad
     from scipy import sparse
 
     from scbert_tools.model.annotator import Annotator
@@ -216,6 +219,30 @@ def replace_rows(path: Path, table: pd.DataFrame, name: str, method: str) -> Non
     draft.replace(path)
 
 
+def speed(model: str) -> None:
+    """Write seconds of wall and processor time of whole calls on real blood cells."""
+    from speed import cells_of
+
+    import scbert_tools as sbt
+
+    def timed(name: str, n_cells: int, adata: ad.AnnData, call: Callable[..., object], **options: object) -> None:
+        start, busy = time.perf_counter(), time.process_time()
+        call(adata, model=model, **options)
+        seconds = {"seconds": time.perf_counter() - start, "processor_seconds": time.process_time() - busy}
+        rows.append({"call": name, "cells": n_cells, "threads": torch.get_num_threads(), **seconds})
+
+    rows: list[dict[str, object]] = []
+    many = cells_of(10_000)
+    sbt.tl.annotate(many[:500].copy(), model=model)
+    timed("annotate", 10_000, many, sbt.tl.annotate)
+    timed("attention", 10_000, many, sbt.tl.attention)
+    for method, n_cells in [("integrated_gradients", 1000), ("shap", 50), ("gradient_shap", 50)]:
+        few = many[:n_cells].copy()
+        few.obs["all"] = "cells"
+        timed(method, n_cells, few, sbt.tl.attribute, method=method, groupby="all", n_cells=None)
+    pd.DataFrame(rows).round(2).to_csv(FOLDER / "faithfulness_speed.csv", index=False)
+
+
 def report() -> None:
     """Write the means over sets to the standard output as markdown, the best deletion first."""
     columns = ["deletion_area", "insertion_area", "drop_top50", "drop_equally_loud50", "auroc", "stability"]
@@ -230,14 +257,27 @@ def report() -> None:
         sys.stdout.write(f"- {method}: {values.mean():.3f} ({values.min():.3f})\n")
 
 
+def draw() -> None:
+    """Draw the curves of all sets together."""
+    from scbert_tools import pl
+
+    for curve in ("deletion", "insertion"):
+        axes = pl.faithfulness(pd.read_csv(CURVES), curve=curve)
+        axes.figure.savefig(FOLDER / f"faithfulness_{curve}.png", dpi=120)
+
+
 def main(
     *,
     name: Annotated[list[str] | None, typer.Option("--set", help="Sets to explain.")] = None,
     method: Annotated[list[str] | None, typer.Option(help="Methods to judge.")] = None,
     model: Annotated[str, typer.Option(help="A shipped model or a folder.")] = "pbmc",
     show: Annotated[bool, typer.Option("--report", help="Only print the table.")] = False,
+    only_speed: Annotated[bool, typer.Option("--speed", help="Only measure how long calls take.")] = False,
 ) -> None:
     """Measure and report."""
+    if only_speed:
+        speed(model)
+        return
     if not show:
         annotator = models.load(model)
         for one in name or SETS:
@@ -246,6 +286,7 @@ def main(
                 replace_rows(TABLE, pd.DataFrame([row]), one, how)
                 replace_rows(CURVES, curves, one, how)
                 replace_rows(LABELS, labels, one, how)
+        draw()
     report()
 
 
