@@ -10,6 +10,7 @@ import resource
 import sys
 import time
 import warnings
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,8 +24,12 @@ from scipy import sparse
 from scoring import Prediction, score, trainable_classes
 
 import scbert_tools as sbt
+from scbert_tools.genes import align_columns, match_genes
+from scbert_tools.infer.forward import read_cells
 from scbert_tools.model.config import ModelConfig
 from scbert_tools.model.labels import LabelTree
+from scbert_tools.tokens.levels import to_levels
+from scbert_tools.train.fine_tuning import read_logits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -71,19 +76,40 @@ def learnable(parts: Sequence[Labelled]) -> ad.AnnData:
     return adata[adata.obs["label"].isin(trainable_classes(adata.obs["label"].to_numpy(str), target="label"))].copy()
 
 
-def fit_predict(train: Sequence[Labelled], test: Labelled, seed: int, **options: Any) -> dict[str, Prediction]:
-    """Fine-tune on some cells and name others; batches are held out whole where there are several."""
+def fit(train: Sequence[Labelled], seed: int, **options: Any) -> tuple[Annotator, float]:
+    """Return a model fine-tuned on some cells, and the seconds; whole sets judge where there are several."""
     adata, begun = learnable(train), time.perf_counter()
-    options = {"model": unlabelled_model(train[0].group)} | options if "preset" not in options else options
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*model genes found")
+        warnings.filterwarnings("ignore", message="Labels of a single cell")
+        options = {"model": unlabelled_model(train[0].group)} | options
         model = sbt.tl.fine_tune(adata, "label", batch_key="donor" if len(train) > 1 else None, rng=seed, **options)
-        fitted, asked = time.perf_counter(), adata_of([test])
-        sbt.tl.annotate(asked, model=model)
-    done = time.perf_counter()
-    said = asked.obsm["scbert_probabilities"]
-    best = said.columns.to_numpy(str)[said.to_numpy().argmax(axis=1)]
-    return {"ours": Prediction(best, said.to_numpy().max(axis=1), fitted - begun, done - fitted)}
+    return model, time.perf_counter() - begun
+
+
+def name_cells(model: Annotator, test: Labelled) -> tuple[Prediction, Prediction]:
+    """Return what the model says of cells, and what its Transformer says without the votes."""
+    begun, cells = time.perf_counter(), cells_of(model, test)
+    states = read_cells(model, lambda rows: cells[rows], cells.shape[0], progress=False)
+    said, names = states.probabilities(model.calibration.temperature), np.array(model.classes)
+    seconds = time.perf_counter() - begun
+    alone = read_logits(model.network, to_levels(cells, model.levels), np.arange(cells.shape[0]))
+    share = f"share={model.training['transformer_share']:g} power={model.config.vote_power:g}"
+    return (
+        Prediction(names[said.argmax(axis=1)], said.max(axis=1), 0.0, seconds, options=share),
+        Prediction(names[alone.argmax(axis=1)], None, 0.0, seconds),
+    )
+
+
+def cells_of(model: Annotator, test: Labelled) -> sparse.csr_matrix:
+    """Return the counts of cells in the genes of a model."""
+    return align_columns(test.counts, match_genes(list(test.genes), model.vocabulary))
+
+
+def fit_predict(train: Sequence[Labelled], test: Labelled, seed: int) -> dict[str, Prediction]:
+    """Fine-tune on some cells and name others, as ``within.py`` asks for it."""
+    model, seconds = fit(train, seed)
+    return {"ours": replace(name_cells(model, test)[0], seconds_fit=seconds)}
 
 
 def split_of(name: str, seed: int) -> tuple[list[Labelled], Labelled]:
@@ -152,6 +178,18 @@ def row(test: Labelled, train: Sequence[Labelled], prediction: Prediction, **wha
     }
 
 
+def rows_of(
+    train: Sequence[Labelled], test: Labelled, seed: int, what: dict[str, object], **options: Any
+) -> list[dict[str, object]]:
+    """Return the lines of one fine-tuning: the whole model, and its Transformer alone."""
+    model, seconds = fit(train, seed, **options)
+    parts = dict(zip(("whole", "transformer"), name_cells(model, test), strict=True))
+    return [
+        row(test, train, replace(said, seconds_fit=seconds), **what, part=part, seed=seed)
+        for part, said in parts.items()
+    ]
+
+
 def add(table: str, rows: list[dict[str, object]], key: list[str]) -> None:
     """Add lines to a table of the results, replacing those with the same key."""
     path = FOLDER / f"fine_tune_{table}.csv"
@@ -171,7 +209,7 @@ def few(
         for seed in range(n_seeds):
             train, test = split_of(one, seed)
             train = thinned(train, some_of_each(CELLS_PER_CLASS, np.random.default_rng(seed)))
-            said = {"ours": fit_predict(train, test, seed)["ours"], "logistic": logistic_predict(train, test)}
+            said = fit_predict(train, test, seed) | {"logistic": logistic_predict(train, test)}
             rows = [row(test, train, p, set=one, method=method, seed=seed) for method, p in said.items()]
             add("few", rows, ["set", "method", "seed"])
 
@@ -187,8 +225,8 @@ def contrast(
         for seed in range(n_seeds):
             train, test = split_of(one, seed)
             for used in weight or [0.0, 0.1, 0.5]:
-                said = fit_predict(train, test, seed, contrastive=used)["ours"]
-                add("contrast", [row(test, train, said, set=one, weight=used, seed=seed)], ["set", "weight", "seed"])
+                rows = rows_of(train, test, seed, {"set": one, "weight": used}, contrastive=used)
+                add("contrast", rows, ["set", "weight", "part", "seed"])
 
 
 @app.command()
@@ -204,9 +242,8 @@ def pretraining(
             for used in share or SHARES:
                 train = thinned(whole_train, a_share(used, np.random.default_rng(seed)))
                 for start, how in {"pretrained": {}, "random": {"model": fresh_model()}}.items():
-                    said = fit_predict(train, test, seed, **how)["ours"]
-                    line = row(test, train, said, set=one, share=used, start=start, seed=seed)
-                    add("pretraining", [line], ["set", "share", "start", "seed"])
+                    rows = rows_of(train, test, seed, {"set": one, "share": used, "start": start}, **how)
+                    add("pretraining", rows, ["set", "share", "start", "part", "seed"])
 
 
 @cache
@@ -243,8 +280,8 @@ def report() -> None:
     """Print every table as markdown, means over the seeds."""
     for table, index, columns in (
         ("few", "set", "method"),
-        ("contrast", "set", "weight"),
-        ("pretraining", ["set", "share"], "start"),
+        ("contrast", ["set", "part"], "weight"),
+        ("pretraining", ["set", "part", "share"], "start"),
     ):
         path = FOLDER / f"fine_tune_{table}.csv"
         if path.exists():
