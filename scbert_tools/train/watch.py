@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Generic
 
 from safetensors.torch import save_file
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from .checkpoint import check_folder, read_checkpoint, read_weights, write_checkpoint
 from .loop import Network, Trainer
