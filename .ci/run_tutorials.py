@@ -19,12 +19,14 @@ TUTORIALS = Path(__file__).parents[1] / "tutorials"
 MAX_SECONDS = 180
 MAX_BYTES = 300_000
 CLEAN_KERNEL = """
-import socket, warnings
+import os, socket, warnings
 
 def _refuse(*address, **_):
     raise OSError(f"A tutorial must not use the network: {address[0]}")
 
 socket.getaddrinfo = socket.create_connection = _refuse
+os.environ["TQDM_DISABLE"] = "1"  # bars appear on slow machines only, and would differ
+warnings.filterwarnings("ignore", message="IProgress not found")  # of umap: says that ipywidgets is missing
 warnings.formatwarning = lambda message, category, *_, **__: f"{category.__name__}: {message}\\n"
 """
 
