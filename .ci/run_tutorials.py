@@ -1,7 +1,8 @@
 """Run every tutorial from a clean kernel, without network, and compare what comes out with what is stored.
 
-`run_tutorials.py [--write] [--seconds N] [NOTEBOOK ...]`; `--write` stores the fresh outputs. Figures and numbers may differ a little
-between machines and are not compared; what each cell shows (text, table, figure, a warning) must be the same.
+`run_tutorials.py [--write] [--seconds N] [NOTEBOOK ...]`; `--write` stores the fresh outputs. Figures and numbers may
+differ a little between machines and are not compared; what each cell shows (text, table, figure, a warning) must be the
+same.
 """
 
 import argparse
