@@ -83,7 +83,10 @@ def frozen_network(annotator: Annotator) -> CellTransformer:
 
 def inputs_of(network: CellTransformer, batch: Batch) -> Inputs:
     """Return what the genes of a batch bring; padding is silent."""
-    return Inputs(network.embedding(batch.genes, batch.levels), loudness(batch.levels * batch.mask[:, 0, 0]))
+    return Inputs(
+        network.embedding(batch.genes, batch.levels),
+        loudness(batch.levels * batch.mask[:, 0, 0], network.head.votes.power),
+    )
 
 
 def votes_toward(network: CellTransformer, genes: Tensor, direction: Tensor) -> Tensor:

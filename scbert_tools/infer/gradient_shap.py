@@ -92,7 +92,7 @@ class GradientShap:
     @cached_property
     def _loud(self) -> Tensor:
         """How loud the genes vote in the cells of the background, (other cells, vocabulary)."""
-        return loudness(torch.from_numpy(self.background - 1).clamp_min(0))
+        return loudness(torch.from_numpy(self.background - 1).clamp_min(0), self.network.head.votes.power)
 
 
 def _without_padding(batch: Batch, row: int) -> Batch:

@@ -15,12 +15,14 @@ from scbert_tools.model.network import build_network
 from scbert_tools.tokens.levels import to_levels
 
 
+@pytest.mark.parametrize("power", [1.0, 1.5, 2.0])
 @torch.no_grad()
-def test_evidence_is_direction_times_logits(trained, adata):
+def test_evidence_is_direction_times_logits(trained, adata, power):
     network = frozen_network(trained)
+    network.head.votes.power = power
     batch = pad(to_levels(adata.X, trained.levels))
     direction = torch.from_numpy(directions(trained, adata.obs["cell_type"].tolist()))
-    logits = trained.network(batch.genes, batch.levels, batch.mask).logits
+    logits = network(batch.genes, batch.levels, batch.mask).logits
     found = evidence_of(network, batch, inputs_of(network, batch), direction)
     torch.testing.assert_close(found, (logits * direction).sum(1))
 
