@@ -10,7 +10,7 @@ from .._docs import shared_docs
 from .._keys import AnnotationKeys
 from ..infer.reliability import Reliability, agreeing, reliability
 from ..model.labels import UNASSIGNED, LabelTree
-from ._figure import axes_to_draw
+from ._figure import axes_to_draw, finish
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,6 +31,7 @@ def confidence(
     basis: str = "X_umap",
     key_added: str = "scbert",
     ax: Axes | None = None,
+    show: bool = False,
 ) -> Axes:
     """Draw how sure :func:`scbert_tools.tl.annotate` was of its labels.
 
@@ -48,6 +49,7 @@ def confidence(
         Field of ``adata.obsm`` with the map. For ``kind="embedding"``.
     {key_added}
     {ax}
+    {show}
 
     Returns
     -------
@@ -81,10 +83,12 @@ def confidence(
         msg = f"adata.obs[{keys.confidence!r}] is missing; run `sbt.tl.annotate` with `key_added={key_added!r}` first."
         raise KeyError(msg)
     if kind == "reliability":
-        return _draw_reliability(_reliability_of(adata, keys, label_key), axes_to_draw(ax))
-    if kind == "embedding":
-        return _draw_embedding(adata, keys, basis, ax)
-    return _draw_labels(adata.obs[keys.label].astype(str), adata.obs[keys.confidence], ax)
+        drawn = _draw_reliability(_reliability_of(adata, keys, label_key), axes_to_draw(ax))
+    elif kind == "embedding":
+        drawn = _draw_embedding(adata, keys, basis, ax)
+    else:
+        drawn = _draw_labels(adata.obs[keys.label].astype(str), adata.obs[keys.confidence], ax)
+    return finish(drawn, show=show)
 
 
 def _reliability_of(adata: AnnData, keys: AnnotationKeys, label_key: str | None) -> Reliability:
@@ -139,7 +143,7 @@ def _draw_embedding(adata: AnnData, keys: AnnotationKeys, basis: str, ax: Axes |
     confidence, place = adata.obs[keys.confidence].to_numpy(), np.asarray(adata.obsm[basis])
     order, size = np.argsort(-confidence), 120_000 / max(len(confidence), 4_000)
     x, y = place[:, 0], place[:, 1]
-    drawn = ax.scatter(x[order], y[order], c=confidence[order], s=size, cmap="viridis", vmin=0, vmax=1, linewidths=0)
+    drawn = ax.scatter(x[order], y[order], c=confidence[order], s=size, cmap="cividis", vmin=0, vmax=1, linewidths=0)
     lost = (adata.obs[keys.label].astype(str) == UNASSIGNED).to_numpy()
     ax.scatter(x[lost], y[lost], s=size, color="tab:red", linewidths=0, label=f"{UNASSIGNED} ({lost.sum():,})")
     if lost.any():
