@@ -24,7 +24,8 @@ MOST_SCORES = 400
 """Held-out cells kept for a label: more make the promise no truer, only its size steadier."""
 
 LEAST_LIKELY = 0.01
-"""Labels less likely than this are in no set: where the model is blind to a type, sets that hold it say nothing."""
+"""Labels less likely than this are in no set unless one's own cells ask for it: sets that hold a type to which the
+model was blind in other data would say nothing."""
 
 ANY, NONE = "any", "none"
 """Names of the set of all labels and of the empty one."""
@@ -42,10 +43,18 @@ class HeldOut:
         Labels that sets are made of; every leaf of the tree stands under exactly one of them.
     scores
         (names, at most ``MOST_SCORES``) float32, 1 - probability of the true label, sorted; NaN where there are fewer.
+    own
+        (names,) whether the cells are of the data asked about; ``None`` if none are.
     """
 
     names: tuple[str, ...]
     scores: NDArray[np.float32]
+    own: NDArray[np.bool_] | None = None
+
+    @property
+    def least(self) -> NDArray[np.float64]:
+        """(names,) probability that a label must have to be in a set."""
+        return np.where(np.zeros(len(self.names), bool) if self.own is None else self.own, 0.0, LEAST_LIKELY)
 
     @property
     def n_cells(self) -> NDArray[np.int64]:
@@ -60,7 +69,7 @@ class HeldOut:
         coverage
             Share of cells whose set is to hold the true label.
         """
-        n_blind = (self.scores > 1 - LEAST_LIKELY).sum(axis=1)
+        n_blind = (self.scores > 1 - self.least[:, None]).sum(axis=1)
         return (self.n_cells >= cells_needed(coverage)) & (n_blind <= (1 - coverage) * self.n_cells)
 
 
@@ -112,11 +121,11 @@ def completed(own: HeldOut, others: HeldOut, *, needed: int) -> HeldOut:
     needed
         Fewest cells of a label.
     """
-    scores = np.full((len(own.names), MOST_SCORES), np.nan, np.float32)
-    for place, enough in enumerate(own.n_cells >= needed):
-        chosen = (own if enough else others).scores[place]
+    scores, enough = np.full((len(own.names), MOST_SCORES), np.nan, np.float32), own.n_cells >= needed
+    for place, whole in enumerate(enough):
+        chosen = (own if whole else others).scores[place]
         scores[place, : len(chosen)] = chosen
-    return HeldOut(own.names, scores)
+    return HeldOut(own.names, scores, enough)
 
 
 def p_values(likely: NDArray[np.float32], held_out: HeldOut, *, needed: int) -> NDArray[np.float64]:
@@ -169,7 +178,7 @@ def label_sets(likely: NDArray[np.float32], held_out: HeldOut, *, coverage: floa
             f"least {needed}, and as many of each label for a promise per label. Label more cells or ask for less."
         )
         raise ValueError(msg)
-    return (p_values(likely, held_out, needed=needed) > 1 - coverage + 1e-9) & (likely >= LEAST_LIKELY)
+    return (p_values(likely, held_out, needed=needed) > 1 - coverage + 1e-9) & (likely >= held_out.least)
 
 
 def sets_in_words(

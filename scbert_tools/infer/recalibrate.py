@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -100,7 +101,7 @@ def scores_from(
     *,
     rng: np.random.Generator,
 ) -> HeldOut:
-    """Return what conformal sets need to know of labelled cells.
+    """Return what conformal sets need to know of labelled cells of the data asked about.
 
     Parameters
     ----------
@@ -116,4 +117,5 @@ def scores_from(
         Chooses cells where there are many.
     """
     likely = probabilities @ tree.membership(names).T.astype(np.float32)
-    return held_out_scores(likely, names_of_labels(labels, names, tree), names, rng=rng)
+    found = held_out_scores(likely, names_of_labels(labels, names, tree), names, rng=rng)
+    return replace(found, own=np.ones(len(found.names), bool))

@@ -10,6 +10,7 @@ import numpy as np
 
 from .decide import decide
 from .doublets import doublet_scores, incompatible
+from .familiarity import LOW_COVERAGE
 from .forward import read_cells
 from .novelty import novelty_of, p_value
 from .profiles import ProfileReader
@@ -33,10 +34,21 @@ DOUBLET_LIKE = 0.01
 
 @dataclass(frozen=True)
 class Reading:
-    """What was read of cells in one pass: the network's answer and likeness to the profiles a model may know."""
+    """What was read of cells in one pass.
+
+    Parameters
+    ----------
+    states
+        The network's answer.
+    likeness
+        Likeness to the profiles of the model, if it knows any.
+    gene_coverage
+        Share of the model's genes that were measured.
+    """
 
     states: CellStates
     likeness: Likeness | None
+    gene_coverage: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +64,7 @@ class Verdict:
     p_known
         (cells,) share of held-out known cells that are at least as odd; ``None`` if the model knows none.
     doublet
-        (cells,) whether a cell looks like two; ``None`` if the model knows no profiles.
+        (cells,) whether a cell looks like two; ``None`` if the model knows no profiles or few genes were measured.
     changed
         Per label, cells that refinement moved away from it and to it.
     """
@@ -89,9 +101,10 @@ def read_all(
         Show a progress bar when there are many cells.
     """
     if annotator.known is None:
-        return Reading(read_cells(annotator, rows, n_cells, progress=progress), None)
+        return Reading(read_cells(annotator, rows, n_cells, progress=progress), None, float(measured.mean()))
     reader = ProfileReader(rows, annotator.known.profiles * measured, n_cells)
-    return Reading(read_cells(annotator, reader, n_cells, progress=progress), reader.likeness)
+    states = read_cells(annotator, reader, n_cells, progress=progress)
+    return Reading(states, reader.likeness, float(measured.mean()))
 
 
 def judge(
@@ -148,8 +161,8 @@ def p_known_of(annotator: Annotator, reading: Reading) -> NDArray[np.float32] | 
 
 
 def doublet_like(annotator: Annotator, reading: Reading) -> NDArray[np.bool_] | None:
-    """Return which cells look like two, or ``None``: (cells,)."""
-    if annotator.known is None or reading.likeness is None:
+    """Return which cells look like two, or ``None`` without profiles or where few genes were measured: (cells,)."""
+    if annotator.known is None or reading.likeness is None or reading.gene_coverage < LOW_COVERAGE:
         return None
     scores = doublet_scores(reading.likeness, incompatible(annotator.labels, reading.likeness.gram))
     return p_value(scores, annotator.known.doublet) < DOUBLET_LIKE

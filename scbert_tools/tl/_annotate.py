@@ -83,8 +83,8 @@ def annotate(
     ``obs["scbert_novel"]``
         Clusters ``"novel 1"``, ``"novel 2"`` … proposed among cells unlike known types (category; missing elsewhere).
     ``obs["scbert_doublet"]``
-        Whether a cell looks like two of incompatible types (bool). This and the two above need a model that knows
-        held-out cells, as the shipped one does.
+        Whether a cell looks like two of incompatible types (bool), if half of the model's genes were measured. This
+        and the two above need a model that knows held-out cells, as the shipped one does.
     ``obs["scbert_set"]``
         If ``coverage`` is given: labels that the cell may have, such as ``"CD4 T | NK cell"``; ``"none"`` if no label
         is as likely as it usually is in its own cells (category).

@@ -22,7 +22,7 @@ from scbert_tools.infer.conformal import cells_needed, completed, held_out_score
 from scbert_tools.infer.doublets import doublet_scores, incompatible
 from scbert_tools.infer.novelty import equal_sample, p_value
 from scbert_tools.infer.profiles import likeness_of, log_expression
-from scbert_tools.infer.recalibrate import updated_temperature
+from scbert_tools.infer.recalibrate import scores_from, updated_temperature
 from scbert_tools.infer.refine import average_evidence, gated_evidence
 
 if TYPE_CHECKING:
@@ -69,7 +69,8 @@ def own_cells(one: HeldOutSet, temperature: float, model: HeldOut, rng: np.rando
     allowed = TREE_OF_ALL.membership(SET_NAMES)[one.code[labelled]]
     updated = updated_temperature(temperature, one.logits[labelled], allowed)
     error = calibration_error(*(x[rest] for x in one.outcome(one.likely(updated))))
-    own = held_out_scores(one.likely(temperature)[labelled], one.code[labelled], SET_NAMES, rng=rng)
+    names = [SET_NAMES[place] for place in one.code[labelled]]
+    own = scores_from(one.probabilities(temperature)[labelled], names, SET_NAMES, TREE_OF_ALL, rng=rng)
     held_out = completed(own, model, needed=cells_needed(COVERAGE))
     return {"ece": error} | coverage_row(one, rest, held_out, temperature)
 

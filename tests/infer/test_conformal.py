@@ -113,6 +113,8 @@ def test_no_promise_where_cells_are_few_or_the_model_is_blind():
 
 
 def test_labels_that_are_out_of_the_question_are_in_no_set():
-    blind = HeldOut(NAMES, np.full((3, 40), 0.9999, np.float32))
-    sets = label_sets(np.array([[0.995, 0.004, 0.001]], np.float32), blind, coverage=0.9)
-    assert sets.tolist() == [[True, False, False]]
+    scores, likely = np.full((3, 40), 0.9999, np.float32), np.array([[0.995, 0.004, 0.001]], np.float32)
+    assert label_sets(likely, HeldOut(NAMES, scores), coverage=0.9).tolist() == [[True, False, False]]
+    own = HeldOut(NAMES, scores, np.array([False, True, True]))
+    assert label_sets(likely, own, coverage=0.9).tolist() == [[True, True, True]]
+    assert own.promised(0.9).tolist() == [False, True, True]

@@ -78,3 +78,10 @@ def test_report_names_reasons_and_clusters(reading, knowing):
     share = (verdict.p_known < 0.5).mean()
     text = "\n".join(report_lines(verdict, n_proposed=2, warnings=[]))
     assert f"unlike known types {share:.0%}; 2 clusters proposed" in text
+
+
+def test_doublets_are_not_looked_for_with_few_genes(adata, knowing):
+    few = np.arange(12) < 4
+    counts = sparse.csr_matrix(adata.X.multiply(few))
+    reading = read_all(knowing, lambda rows: counts[rows], 30, measured=few, progress=False)
+    assert judge(knowing, reading, temperature=1.0).doublet is None
