@@ -47,7 +47,7 @@ def demo(
         console.print(ABOUT_CELLS, style="dim")
         start = time.perf_counter()
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*model genes found")  # said above: 765 genes
+            warnings.filterwarnings("ignore", message=".*(genes found|genes were measured)")  # said above: 765
             tl.annotate(adata)
         seconds = time.perf_counter() - start
         console.print(agreement_table(compare_labels(adata.obs["scbert_label"], adata.obs[AUTHORS_KEY])))
