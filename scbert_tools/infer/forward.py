@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 CELLS_PER_CHUNK = 1280
 """Cells that are tokenised together; bounds memory, not results."""
 
-TOKENS_PER_BATCH = 32_768
-"""Padded tokens that go through the network together; fewer pay more for Python, more do not stay in a CPU's cache."""
+TOKENS_PER_BATCH = 10_240
+"""Padded tokens that go through the network together: three times as many are 15 % faster and take 250 MB more."""
 
 TOKENS_PER_GPU_BATCH = 2**19
 """The same on a GPU, which wants large batches; halved whenever its memory is full."""
