@@ -9,6 +9,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
 
+from ..model.labels import EITHER
 from .conformal import held_out_scores
 
 if TYPE_CHECKING:
@@ -77,7 +78,9 @@ def updated_temperature(before: float, logits: NDArray[np.float32], allowed: NDA
 
 
 def names_of_labels(labels: Sequence[str], names: Sequence[str], tree: LabelTree) -> NDArray[np.int64]:
-    """Return the place of each label in ``names``: its own, or that of the name it stands under; -1 if coarser: (n,).
+    """Return the place of each label in ``names``: its own, or that of the name it stands under; (n,).
+
+    It is -1 for labels that leave several names open.
 
     Parameters
     ----------
@@ -89,7 +92,8 @@ def names_of_labels(labels: Sequence[str], names: Sequence[str], tree: LabelTree
         The tree.
     """
     where = {name: place for place, name in enumerate(names)}
-    above = {label: next((where[up] for up in tree.lineage(label) if up in where), -1) for label in set(labels)}
+    lines = {label: () if EITHER in label else tree.lineage(label) for label in set(labels)}
+    above = {label: next((where[up] for up in line if up in where), -1) for label, line in lines.items()}
     return np.array([above[label] for label in labels], np.int64)
 
 

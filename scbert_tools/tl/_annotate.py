@@ -57,7 +57,8 @@ def annotate(
     coverage
         Share of cells, such as 0.9, whose set of labels is to hold the true one. ``None`` makes no sets.
     calibrate
-        Labels you know of some cells, missing elsewhere: a column of ``adata.obs``, a series or one label per cell.
+        Labels you know of some cells, missing elsewhere: a column of ``adata.obs``, a series or one label per cell;
+        names of the model's tree, or ``"A|B"`` for either.
         Confidence and sets then rest on these cells, which makes up for a chemistry the model has not seen.
     reject
         Cells are unassigned if a smaller share of held-out known cells looks as odd. ``None`` rejects no cell.

@@ -11,6 +11,7 @@ import pandas as pd
 
 from ..infer.conformal import HeldOut, cells_needed, completed, label_sets, sets_in_words
 from ..infer.recalibrate import scores_from, updated_temperature
+from ..model.labels import EITHER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,7 +105,7 @@ def find_truth(adata: AnnData, calibrate: str | Sequence[str | None] | pd.Series
     values = _values(adata, calibrate)
     cells = np.flatnonzero(values.notna().to_numpy() & (values.astype(str) != "").to_numpy())
     labels = values.iloc[cells].astype(str).tolist()
-    unknown = sorted(set(labels) - set(annotator.labels.names))
+    unknown = sorted({part for label in set(labels) for part in label.split(EITHER)} - set(annotator.labels.names))
     if unknown or not labels:
         what = f"holds {unknown}, which the model does not know" if unknown else "holds no label at all"
         msg = (

@@ -16,7 +16,7 @@ from fitting import fit_gate, graph_of, novelty_scores, temperature_of, usual_of
 from held_out import MEMBERS, SET_NAMES, TREE_OF_ALL, HeldOutSet, held_out_sets, material, others, profiles_without
 from ours import cells_of
 from results import FOLDER, markdown
-from scoring import calibration_error, load_once, score, settle
+from scoring import AMBIGUOUS, calibration_error, load_once, score, settle
 
 from scbert_tools.infer.conformal import cells_needed, completed, held_out_scores, label_sets
 from scbert_tools.infer.doublets import doublet_scores, incompatible
@@ -36,6 +36,9 @@ N_LABELLED = 150
 """Cells of the user's own that are labelled in the rows ``own``."""
 
 N_REPEATS = 10
+GATE = "CD8 T|NK cell"
+"""What a protein gate that leaves two types open is called in the tree."""
+
 MIN_CELLS = 30
 """Classes with fewer test cells are not asked for their coverage."""
 
@@ -65,11 +68,10 @@ def own_cells(one: HeldOutSet, temperature: float, model: HeldOut, rng: np.rando
     """Return the same when some cells of the set itself are labelled, tested on its other cells."""
     order = rng.permutation(len(one.truth))
     labelled, rest = order[: min(N_LABELLED, len(order) // 2)], order[min(N_LABELLED, len(order) // 2) :]
-    labelled = labelled[one.code[labelled] >= 0]
-    allowed = TREE_OF_ALL.membership(SET_NAMES)[one.code[labelled]]
+    names = [GATE if name == AMBIGUOUS else name for name in one.truth[labelled]]
+    allowed = TREE_OF_ALL.membership(names)
     updated = updated_temperature(temperature, one.logits[labelled], allowed)
     error = calibration_error(*(x[rest] for x in one.outcome(one.likely(updated))))
-    names = [SET_NAMES[place] for place in one.code[labelled]]
     own = scores_from(one.probabilities(temperature)[labelled], names, SET_NAMES, TREE_OF_ALL, rng=rng)
     held_out = completed(own, model, needed=cells_needed(COVERAGE))
     return {"ece": error} | coverage_row(one, rest, held_out, temperature)

@@ -155,7 +155,7 @@ def train(
     if without:
         annotator = train_without(sets, test.group, without, seed)
     else:
-        annotator = ours.fitted_model(sets, test.group, seed=seed, augment=True, target="coarse")
+        annotator = ours.fitted_model(sets, test.group, seed=seed, without="")
     known = embedding_of(annotator, without_type(sets, without) if without else sets)
     profiles, one = profiles_without(test.group, without), material(left_out)
     groups = {"known": scores_of(annotator, known, cells_of(test).counts, profiles * one.measured)}

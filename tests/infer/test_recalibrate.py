@@ -40,8 +40,8 @@ def test_label_that_leaves_classes_open_costs_less():
 
 
 def test_labels_are_brought_to_the_names_of_sets(labels):
-    places = names_of_labels(["T cell", "monocyte", "lymphocyte"], ("T cell", "B cell", "monocyte"), labels)
-    assert places.tolist() == [0, 2, -1]
+    given = ["T cell", "monocyte", "lymphocyte", "T cell|monocyte"]
+    assert names_of_labels(given, ("T cell", "B cell", "monocyte"), labels).tolist() == [0, 2, -1, -1]
     assert names_of_labels(["T cell", "B cell"], ("lymphocyte", "monocyte"), labels).tolist() == [0, 0]
 
 
