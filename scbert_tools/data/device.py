@@ -70,10 +70,16 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 class Room:
-    """How many parts a batch is cut into to fit the memory of a device: one, and twice as many whenever it is full."""
+    """How many parts a batch is cut into to fit the memory of a device, twice as many whenever it is full.
 
-    def __init__(self) -> None:
-        self.parts = 1
+    Parameters
+    ----------
+    parts
+        Parts to begin with.
+    """
+
+    def __init__(self, parts: int = 1) -> None:
+        self.parts = parts
 
     def fit(self, work: Callable[[int], Result], n_cells: int) -> Result:
         """Return ``work(parts)``, doing it again in twice as many parts as long as memory runs out.

@@ -154,7 +154,7 @@ def _check_shape(name: str, shape: tuple[int, ...], wanted: tuple[int, ...]) -> 
         raise ValueError(msg)
 
 
-def network_of(state: Mapping[str, Tensor], *, maximum: str = "cell") -> tuple[ModelConfig, ScbertNetwork, int]:
+def network_of(state: Mapping[str, Tensor], *, maximum: str = "batch") -> tuple[ModelConfig, ScbertNetwork, int]:
     """Return sizes, network and number of classes (0 after pretraining) of a checkpoint's parameters.
 
     Parameters

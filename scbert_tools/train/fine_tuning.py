@@ -11,7 +11,7 @@ import torch
 from .._settings import settings
 from ..data.augment import Augmentation
 from ..data.batches import by_length, pad
-from ..data.device import device_of
+from ..data.device import Room, current_device, device_of
 from ..data.reference import BatchMaker
 from ..model.heads import CellHead
 from ..tokens.levels import to_levels
@@ -20,6 +20,7 @@ from .config import TrainConfig
 from .contrast import Contrast, contrastive_objective, read_cell, sibling_emphasis
 from .folds import batch_folds, cell_folds
 from .loop import Trainer
+from .memory import pieces_for
 from .vote_search import VoteSearch
 from .watch import History, run_training
 
@@ -203,6 +204,9 @@ def train_transformer(
     seen = reference.take(judges)
     look = _look(to_levels(seen.counts, start.levels), targets.membership[seen.label], several=targets.several)
     trainer = Trainer(start.network, config.training)
+    if current_device().type == "cpu":  # which ends the process where a GPU would say that it is full
+        longest = int(start.network.tokens_read(np.array([config.token_limit])).max())
+        trainer.room = Room(pieces_for(start.config, n_cells=batches.batch_size, n_tokens=longest))
     history = run_training(trainer, batches, objective, look, folder=folder, progress=progress)
     return trainer.average, history
 

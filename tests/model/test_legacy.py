@@ -71,6 +71,19 @@ def test_pretrained_checkpoint_embeds_and_has_no_classes(state, write, rng):
     assert (adata.obsm["X_scbert"].shape, model.classes) == ((9, 8), ())
 
 
+@pytest.mark.parametrize("kind", [dict, pretrained], ids=["fine-tuned", "pretrained"])
+def test_checkpoint_learns_the_types_of_a_reference(state, write, rng, tmp_path, kind):
+    model = sbt.models.load_scbert(write(kind(state)), genes=GENES, gene2vec=None)
+    rates = np.where(np.arange(12) < 6, [[20.0], [0.1]], [[0.1], [20.0]])
+    adata = ad.AnnData(rng.poisson(np.repeat(rates, 20, axis=0)).astype(np.float32), var=pd.DataFrame(index=GENES))
+    adata.obs["kind"] = np.repeat(["one", "other"], 20)
+    tuned = sbt.tl.fine_tune(adata, "kind", model=model, n_steps=40, lr=1e-2, rng=0)
+    tuned.save(tmp_path / "tuned")
+    sbt.tl.annotate(adata, model=tmp_path / "tuned")
+    assert (adata.obs["scbert_label"] == adata.obs["kind"]).mean() > 0.9
+    assert (tuned.levels, tuned.config.maximum) == (model.levels, "batch")
+
+
 def test_gene2vec_inside_and_beside_the_checkpoint_agree(state, write, tmp_path):
     np.save(tmp_path / "gene2vec.npy", state["pos_emb.emb.weight"][:-1].numpy())
     model = sbt.models.load_scbert(
@@ -170,7 +183,8 @@ def load(expected, name, **options):
     ],
 )
 def test_outputs_are_those_of_the_published_network(expected, name, method, wanted):
-    model, cells = load(expected, name, maximum="batch")
+    """As loaded by default: the maximum is that of the batch."""
+    model, cells = load(expected, name)
     with torch.inference_mode():
         found = getattr(model.network, method)(*cells)
     found = found.logits if method == "forward" else found
@@ -178,8 +192,37 @@ def test_outputs_are_those_of_the_published_network(expected, name, method, want
 
 
 @pytest.mark.shared
+def test_single_cells_are_read_alike_with_either_maximum_and_batches_nearly(expected):
+    found = {}
+    for maximum in ("cell", "batch"):
+        model, cells = load(expected, "small_finetuned.pth", maximum=maximum)
+        with torch.inference_mode():
+            alone = [model.network.latents(*(part[[place]] for part in cells)) for place in range(6)]
+            found[maximum] = torch.cat(alone), model.network.latents(*cells)
+    torch.testing.assert_close(found["cell"][0], found["batch"][0], rtol=0, atol=0)
+    torch.testing.assert_close(found["cell"][0], found["cell"][1], rtol=0, atol=1e-5)
+    largest = (found["cell"][1] - found["batch"][1]).abs().max()
+    assert 1e-4 < largest < 0.05
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("name", ["small_pretrained.pth", "small_finetuned.pth"])
+def test_published_checkpoint_is_taught_new_classes(expected, rng, name):
+    model, _ = load(expected, name)
+    rates = np.where(np.arange(60) < 30, [[8.0], [1.0]], [[1.0], [8.0]])
+    adata = ad.AnnData(rng.poisson(np.repeat(rates, 12, axis=0)).astype(np.float32))
+    adata.var_names = model.vocabulary.genes
+    adata.obs["kind"] = np.repeat(["one", "other"], 12)
+    before = model.fingerprint
+    tuned = sbt.tl.fine_tune(adata, "kind", model=model, n_steps=3, rng=0)
+    assert (tuned.classes, tuned.config.preset, tuned.config.maximum) == (("one", "other"), "scbert", "batch")
+    assert tuned.vocabulary == model.vocabulary
+    assert model.fingerprint == before
+
+
+@pytest.mark.shared
 def test_annotate_gives_the_published_probabilities(expected):
-    model, (_, levels, _) = load(expected, "small_finetuned.pth", maximum="batch")
+    model, (_, levels, _) = load(expected, "small_finetuned.pth")
     parts = np.exp2(levels.numpy()) - 1 + 0.3 * (levels.numpy() > 0)
     scale = 10_000 - parts.sum(axis=1)
     counts = np.where(levels == 5, parts + (scale / (levels == 5).sum(axis=1).numpy())[:, None], parts)
