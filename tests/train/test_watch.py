@@ -70,6 +70,19 @@ def test_killed_training_resumes_to_the_same_weights(watch, batches, same_weight
     assert same_weights(resumed.network, whole.network)
 
 
+def test_divergence_keeps_the_last_good_checkpoint(watch, network, batches, loss_of, same_weights, tmp_path):
+    def diverging(network, batch):
+        return loss_of(network, batch) * (float("nan") if trainer.step == 6 else 1.0)
+
+    trainer = Trainer(deepcopy(network), CONFIG)
+    with pytest.raises(FloatingPointError, match="diverged at step 6"):
+        run_training(trainer, batches, diverging, lambda _: 5.0, folder=tmp_path, progress=False)
+    whole, _ = watch([5.0, 3.0, 4.0, 2.0, 2.5])
+    resumed, history = watch([9.9, 3.0, 4.0, 2.0, 2.5], folder=tmp_path)
+    assert history.held_out[0] == 5.0  # was not trained again
+    assert same_weights(resumed.average, whole.average)
+
+
 @pytest.mark.parametrize("held_out", [[1.0, 2.0, 3.0, 0.0, 0.0], [5.0, 4.0, 3.0, 2.0, 1.0]], ids=["early", "full"])
 def test_finished_training_is_not_gone_on_with(watch, same_weights, tmp_path, held_out):
     finished, expected = watch(held_out, folder=tmp_path)
