@@ -25,6 +25,7 @@ LAYER_NAMES = {
     "counts": "counts",
     "linear": "normalized",
 }
+# Column names that anndata refuses to write, or that a file cannot hold.
 RESERVED = {"_index": "index_in_file", "": "unnamed"}
 ORDER = ("counts", "X", "raw")
 
@@ -53,7 +54,8 @@ def assemble(contents: Contents) -> ad.AnnData:
     for name, array in contents.obsm.items():
         adata.obsm[embedding_name(name)] = np.asarray(array)
     for name, table in contents.assays.items():
-        adata.obsm[name] = table.set_axis(adata.obs_names, axis=0)
+        unique = table.set_axis(ad.utils.make_index_unique(pd.Index(table.columns.astype(str))), axis=1)
+        adata.obsm[name] = writable(unique).set_axis(adata.obs_names, axis=0)
     adata.uns[IMPORT_REPORT] = _report(contents, chosen, scale, how)
     return adata
 
@@ -80,6 +82,7 @@ def _counts(matrix: Matrix, scale: ExpressionScale, contents: Contents) -> tuple
     if scale.kind != "log":
         return matrix.values, "read"
     if "whole numbers" in scale.evidence:
+        # SCTransform's `data` is the log of its corrected counts: undone, it is whole but for rounding.
         corrected = to_linear(matrix.values, scale)
         corrected.data = np.rint(corrected.data)
         return corrected, "recovered"
@@ -104,6 +107,7 @@ def _other_totals(values: sparse.csr_matrix, obs: pd.DataFrame) -> list[str]:
     totals = _totals(obs)
     if totals is None:
         return []
+    # Half a count of room, since totals may have been rounded on the way.
     n_more = int(np.count_nonzero(np.asarray(values.sum(axis=1)).ravel() > totals + 0.5))
     return [f"{n_more} cells have more counts than were noted when the object was made"] if n_more else []
 

@@ -63,6 +63,7 @@ def factor(codes: np.ndarray[Any, Any], levels: list[str], *, ordered: bool = Fa
     if codes.size and (codes.min() < -1 or codes.max() >= len(levels)):
         msg = f"a factor has {len(levels)} labels but codes from {codes.min()} to {codes.max()}"
         raise ValueError(msg)
+    # pandas wants different labels, R allows equal ones; code -1 takes the last place, which is appended.
     unique = list(dict.fromkeys(levels))
     renumbered = np.array([unique.index(level) for level in levels] + [-1], np.int64)[codes]
     return pd.Series(pd.Categorical.from_codes(renumbered, pd.Index(unique, dtype=object), ordered=ordered))

@@ -75,12 +75,14 @@ def _keep_matching_rows(contents: Contents) -> None:
 
 def _joined(name: str, parts: list[Matrix], n_cells: int, contents: Contents) -> list[Matrix]:
     names = ", ".join(part.name for part in parts)
-    if all(part.values.shape[0] == n_cells for part in parts):
+    if all(part.values.shape[0] == n_cells for part in parts):  # zero in the cells of other parts
         values = sum((part.values for part in parts[1:]), start=parts[0].values)
-    elif sum(part.values.shape[0] for part in parts) == n_cells:
+    elif (n_rows := sum(part.values.shape[0] for part in parts)) == n_cells:
+        # Which cells a part holds is not in the file; Seurat's order of the cells is that of the parts joined.
         values = sparse.vstack([part.values for part in parts])
         contents.doubts.append(f"{names} were joined in this order; check that the cells are in it too")
     else:
+        contents.doubts.append(f"{names} were left out: {n_rows} rows together for {n_cells} cells")
         return []
     contents.repairs.append(f"{names} were joined to {name}")
     return [Matrix(name, sparse.csr_matrix(values), parts[0].genes)]

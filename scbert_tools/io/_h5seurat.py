@@ -14,6 +14,7 @@ from ._tables import read_table
 
 if TYPE_CHECKING:
     import h5py
+    from numpy.typing import NDArray
 
 ASSAYS = ("RNA", "Spatial", "SCT")
 SLOTS = ("counts", "data")
@@ -36,9 +37,16 @@ def read_h5seurat(file: h5py.File) -> Contents:
         _read_assay(name, file["assays"][name], contents, is_main=name == main)
     for name, node in file.get("reductions", {}).items():
         if "cell.embeddings" in node:
-            contents.obsm[name] = np.asarray(node["cell.embeddings"][()]).T
+            _add_embedding(name, np.asarray(node["cell.embeddings"][()]).T, contents)
     _read_images(list(file.get("images", {}).values()), contents)
     return contents
+
+
+def _add_embedding(name: str, values: NDArray[np.float64], contents: Contents) -> None:
+    if values.ndim == 2 and len(values) == len(contents.obs):
+        contents.obsm[name] = values
+    else:
+        contents.doubts.append(f"reduction {name!r} was left out: shape {values.shape}")
 
 
 def _read_images(images: list[h5py.Group], contents: Contents) -> None:
@@ -53,7 +61,7 @@ def _read_images(images: list[h5py.Group], contents: Contents) -> None:
 
 def main_assay(names: list[str], active: str) -> str:
     """Return the assay with the expression of genes: RNA if there, else the active one."""
-    for name in (*ASSAYS, active):
+    for name in (*ASSAYS, active):  # the active one last: it is often "integrated", of some genes, or of proteins
         if name in names:
             return name
     if not names:

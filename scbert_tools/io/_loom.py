@@ -21,10 +21,12 @@ def read_loom(file: h5py.File) -> Contents:
     """Read the matrix and the layers; factors that were written as numbers stay numbers, with a doubt."""
     contents = Contents(format="loom")
     cells, genes = _names(file["col_attrs"], CELLS), _names(file["row_attrs"], GENES)
-    columns = {name: read_column(node) for name, node in file["col_attrs"].items() if name not in CELLS}
-    contents.obs = pd.DataFrame({name: column for name, column in columns.items() if len(column) == len(cells)})
-    contents.obs = contents.obs.set_axis(cells, axis=0) if len(contents.obs.columns) else pd.DataFrame(index=cells)
-    coded = [name for name, node in file["col_attrs"].items() if str(node.dtype) == "uint8"]
+    contents.obs = pd.DataFrame(index=cells)
+    for name, node in file["col_attrs"].items():
+        if name not in CELLS:
+            _read_attribute(name, node, contents)
+    # LoomR writes a factor as its codes in one byte; a plain whole number takes four.
+    coded = [name for name, node in file["col_attrs"].items() if str(getattr(node, "dtype", "")) == "uint8"]
     if coded:
         contents.doubts.append(f"{', '.join(coded)} hold the numbers of labels; the labels are not in the file")
     nodes = {"X": file["matrix"], **dict(file.get("layers", {}).items())}
@@ -35,6 +37,23 @@ def read_loom(file: h5py.File) -> Contents:
             raise ValueError(msg)
         contents.matrices.append(Matrix(name, values, pd.DataFrame(index=genes)))
     return contents
+
+
+def _read_attribute(name: str, node: h5py.Dataset | h5py.Group, contents: Contents) -> None:
+    """Read a column of cells, or an embedding, which loom keeps beside the columns."""
+    n_cells = len(contents.obs)
+    if len(getattr(node, "shape", ())) == 2 and node.shape[0] == n_cells and node.dtype.kind in "iuf":
+        contents.obsm[name] = node[()]
+        return
+    try:
+        column = read_column(node)
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        contents.doubts.append(f"column {name!r} was left out: {error}")
+        return
+    if len(column) == n_cells:
+        contents.obs[name] = column.to_numpy() if column.dtype == object else column.array
+    else:
+        contents.doubts.append(f"column {name!r} was left out: it has {len(column)} rows instead of {n_cells}")
 
 
 def _names(node: h5py.Group, candidates: tuple[str, ...]) -> list[str]:

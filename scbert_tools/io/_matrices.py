@@ -36,9 +36,9 @@ def read_matrix(node: h5py.Group | h5py.Dataset, *, genes_first: bool = False) -
     if not hasattr(node, "keys"):
         return sparse.csr_matrix(_numbers(node[()], n_dimensions=2))
     data, indices, indptr = (_numbers(node[part][()], n_dimensions=1) for part in PARTS)
-    shape = _shape(node, indices, indptr)
     layout = texts(next((node.attrs[name] for name in FORMATS if name in node.attrs), ""))[0]
     by_column = genes_first or layout.startswith("csc")
+    shape = _shape(node, indices, indptr, by_column=by_column)
     matrix = compressed(data, indices, indptr, shape=shape, by_column=by_column)
     return (matrix.transpose() if genes_first else matrix).tocsr()
 
@@ -54,6 +54,7 @@ def compressed(
     whole = (
         indptr.size == n_lines + 1 and indptr.size > 0 and data.size == indices.size == indptr[-1] and indptr[0] == 0
     )
+    # Unsigned differences wrap around instead of falling below zero, so they are taken as signed.
     if not whole or (np.diff(indptr.astype(np.int64)) < 0).any():
         msg = f"a sparse matrix of {shape[0]} × {shape[1]} is not whole: {data.size} values, {indptr.size} line ends"
         raise ValueError(msg)
@@ -64,10 +65,11 @@ def compressed(
     return kind((data, indices.astype(np.int64), indptr.astype(np.int64)), shape)
 
 
-def _shape(node: h5py.Group, indices: NDArray[Any], indptr: NDArray[Any]) -> tuple[int, int]:
+def _shape(node: h5py.Group, indices: NDArray[Any], indptr: NDArray[Any], *, by_column: bool) -> tuple[int, int]:
     stated = next((node.attrs[name] for name in SHAPES if name in node.attrs), node.get("shape"))
     if stated is None:
-        return max(indptr.size - 1, 0), int(indices.max(initial=-1)) + 1
+        n_lines, length = max(indptr.size - 1, 0), int(indices.max(initial=-1)) + 1
+        return (length, n_lines) if by_column else (n_lines, length)
     rows, columns = (int(n) for n in np.asarray(stated).ravel())
     return rows, columns
 
@@ -76,4 +78,5 @@ def _numbers(values: NDArray[Any], *, n_dimensions: int) -> NDArray[Any]:
     if values.dtype.kind not in "biuf" or values.ndim != n_dimensions:
         msg = f"a matrix holds {values.ndim}-dimensional {values.dtype}, not {n_dimensions}-dimensional numbers"
         raise ValueError(msg)
+    # SciPy has no sparse matrices of half precision.
     return values.astype(np.float32) if values.dtype.kind == "b" or values.dtype == np.float16 else values

@@ -120,7 +120,7 @@ def _read_hdf5(path: Path) -> Contents:
     from ._h5ad import read_h5ad, read_h5mu
     from ._h5seurat import read_h5seurat
     from ._loom import read_loom
-    from ._tenx import read_tenx
+    from ._tenx import genomes_of, read_tenx
 
     kinds: dict[str, Callable[[h5py.File], Contents]] = {
         "assays": read_h5seurat,
@@ -129,5 +129,5 @@ def _read_hdf5(path: Path) -> Contents:
         "matrix": read_tenx,
     }
     with h5py.File(path, "r") as file:
-        reader = next((reader for group, reader in kinds.items() if group in file), read_h5ad)
-        return reader(file)
+        other = read_tenx if genomes_of(file) else read_h5ad
+        return next((reader for group, reader in kinds.items() if group in file), other)(file)

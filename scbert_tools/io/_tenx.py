@@ -24,7 +24,8 @@ GENE_EXPRESSION = "Gene Expression"
 
 def read_tenx(file: h5py.File) -> Contents:
     """Read the counts of a Cell Ranger file of version 2 or 3; antibody counts become tables of ``obsm``."""
-    group = file["matrix"] if "matrix" in file else file[next(iter(file))]
+    genomes = ["matrix"] if "matrix" in file else genomes_of(file)
+    group = file[genomes[0]]
     features = group.get("features", group)
     shape = tuple(int(n) for n in group["shape"][()])
     parts = (group[part][()] for part in ("data", "indices", "indptr"))
@@ -33,13 +34,20 @@ def read_tenx(file: h5py.File) -> Contents:
     ids = texts(features["id" if "id" in features else "genes"][()])
     kinds = texts(features["feature_type"][()]) if "feature_type" in features else [GENE_EXPRESSION] * len(ids)
     table = pd.DataFrame({"gene_ids": ids, "feature_types": kinds}, index=names)
-    return _by_kind("10x h5", genes_first.transpose().tocsr(), texts(group["barcodes"][()]), table)
+    contents = _by_kind("10x h5", genes_first.transpose().tocsr(), texts(group["barcodes"][()]), table)
+    contents.doubts += [f"genome {name!r} was left out: {genomes[0]!r} was read" for name in genomes[1:]]
+    return contents
+
+
+def genomes_of(file: h5py.File) -> list[str]:
+    """Return the groups in which Cell Ranger 2 wrote one matrix for each genome."""
+    return [name for name, node in file.items() if hasattr(node, "keys") and {"barcodes", "indptr"} <= set(node)]
 
 
 def read_tenx_folder(folder: Path) -> Contents:
     """Read ``matrix.mtx``, ``barcodes.tsv`` and ``features.tsv`` (or ``genes.tsv``), gzipped or not."""
-    features = pd.read_csv(_one(folder, "features.tsv", "genes.tsv"), sep="\t", header=None, dtype=str)
-    cells = pd.read_csv(_one(folder, "barcodes.tsv"), sep="\t", header=None, dtype=str)[0].tolist()
+    features = _columns(_one(folder, "features.tsv", "genes.tsv"))
+    cells = _columns(_one(folder, "barcodes.tsv"))[0].tolist()
     table = pd.DataFrame({"gene_ids": features[0].to_numpy()}, index=features[min(1, features.shape[1] - 1)].to_numpy())
     table["feature_types"] = features[2].to_numpy() if features.shape[1] > 2 else GENE_EXPRESSION
     return _by_kind("10x folder", read_mtx(_one(folder, "matrix.mtx")).T.tocsr(), cells, table)
@@ -49,6 +57,10 @@ def read_mtx(path: Path) -> sparse.coo_matrix:
     """Read a Matrix Market file, gzipped or not."""
     packed = path.read_bytes()
     return sparse.coo_matrix(mmread(BytesIO(gzip.decompress(packed) if path.suffix == ".gz" else packed)))
+
+
+def _columns(path: Path) -> pd.DataFrame:
+    return pd.read_csv(path, sep="\t", header=None, dtype=str, keep_default_na=False)  # "NA" may be a name
 
 
 def _one(folder: Path, *names: str) -> Path:

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 def read_text(path: Path) -> Contents:
     """Read a table of numbers by commas or tabs, genes in rows; a header one field short is understood."""
-    plain = path.name.removesuffix(".gz")
+    plain = path.name.lower().removesuffix(".gz")
     separator = "," if plain.endswith(".csv") else "\t"
     header = pd.read_csv(path, sep=separator, nrows=1, header=None, dtype=str, keep_default_na=False).iloc[0].tolist()
     body = pd.read_csv(path, sep=separator, skiprows=1, header=None, index_col=0, keep_default_na=False)
-    cells = header[len(header) - body.shape[1] :]
-    if len(cells) != body.shape[1] or not all(np.issubdtype(dtype, np.number) for dtype in body.dtypes):
+    cells = header[len(header) - body.shape[1] :]  # R's write.table names no column for the row names
+    if not cells or len(cells) != body.shape[1] or not all(np.issubdtype(dtype, np.number) for dtype in body.dtypes):
         msg = f"it is not a table of numbers with genes in rows: {len(header)} names over {body.shape[1]} columns"
         raise ValueError(msg)
     values, genes = sparse.csr_matrix(body.to_numpy().T), body.index.astype(str)
@@ -37,7 +37,12 @@ def read_written_by_hand(folder: Path) -> Contents:
     genes = pd.read_csv(_named(tables, "gene", "feature"), header=None, dtype=str, keep_default_na=False).iloc[:, -1]
     obs = pd.read_csv(_named(tables, "meta", "obs", "cell"), index_col=0, na_values=["NA"], keep_default_na=False)
     obs.index = obs.index.astype(str)
-    values = sparse.csr_matrix(read_mtx(next(iter(sorted(folder.glob("*.mtx"))))))
+    stored = sorted([*folder.glob("*.mtx"), *folder.glob("*.mtx.gz")])
+    if not stored:
+        msg = "the folder has no .mtx"
+        raise ValueError(msg)
+    values = sparse.csr_matrix(read_mtx(stored[0]))
+    # Genes × cells is tried first, since R writes so; a square matrix does not show it.
     if values.shape == (len(genes), len(obs)):
         values = values.T.tocsr()
     if values.shape != (len(obs), len(genes)):
