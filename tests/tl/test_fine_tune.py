@@ -1,10 +1,15 @@
 """A reference teaches a model its labels, whatever form they have; what cannot teach is refused before training."""
 
+import os
+import signal
+import subprocess
+import sys
 import warnings
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 import scbert_tools as sbt
 
@@ -132,6 +137,7 @@ def test_unused_levels_of_a_category_are_no_classes(tune, adata):
         ({}, {"batch_key": "nothing"}, KeyError, "'nothing' is not a column"),
         ({"cell_type": "T cell"}, {}, ValueError, r"`label_key` holds \['T cell'\] as its only label"),
         ({"cell_type": np.nan}, {}, ValueError, r"`label_key` holds \[\] as its only label"),
+        ({"cell_type": ""}, {}, ValueError, r"`label_key` holds \[\] as its only label"),
         ({}, {"label_tree": {"A": None, "B": None}}, ValueError, "the tree knows only"),
         ({}, {"multilabel": True}, ValueError, "needs lists of labels, but obs"),
         ({}, {"label_key": ["donor", "cell_type"]}, ValueError, "besides True and False"),
@@ -187,6 +193,50 @@ def test_interrupted_fine_tuning_goes_on_to_the_same_model(tune, tmp_path, monke
         tune(n_steps=60, folder=tmp_path / "killed")
     monkeypatch.setattr(Trainer, "_take_step", step)
     assert tune(n_steps=60, folder=tmp_path / "killed").fingerprint == whole.fingerprint
+
+
+KILLED = """
+import os, signal, sys
+
+import anndata as ad
+import scbert_tools as sbt
+from scbert_tools.train import loop, watch
+
+folder, last = sys.argv[1], int(sys.argv[2])
+
+def deadly(function):
+    def run(trainer, *rest, **options):
+        if trainer.step == last:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return function(trainer, *rest, **options)
+    return run
+
+loop.Trainer._take_step = deadly(loop.Trainer._take_step)
+watch.write_checkpoint = deadly(watch.write_checkpoint)
+sbt.settings.batch_size = 8
+options = {"model": folder + "/model", "n_steps": 150, "lr": 1e-2, "rng": 5}
+sbt.tl.fine_tune(ad.read_h5ad(folder + "/cells.h5ad"), "cell_type", folder=folder + "/run", **options)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no SIGKILL")
+def test_process_killed_twice_leaves_what_another_needs_for_the_same_weights(adata, annotator, tmp_path):
+    """Once at any step, and once after the best weights were written but before the state that belongs to them."""
+    annotator.save(tmp_path / "model")
+    adata.write_h5ad(tmp_path / "cells.h5ad")
+    anywhere = int(np.random.default_rng().integers(1, 100))
+    for last in (anywhere, 100):
+        call = [sys.executable, "-c", KILLED, str(tmp_path), str(last)]
+        dead = subprocess.run(call, capture_output=True, text=True, check=False)
+        assert dead.returncode == -signal.SIGKILL, dead.stderr
+    assert (tmp_path / "run" / "last.safetensors").is_file()
+    sbt.settings.batch_size = 8
+    options = {"model": annotator, "n_steps": 150, "lr": 1e-2, "rng": 5}
+    resumed = sbt.tl.fine_tune(adata, "cell_type", folder=tmp_path / "run", **options)
+    whole = sbt.tl.fine_tune(adata, "cell_type", **options)
+    ours, expected = resumed.network.state_dict(), whole.network.state_dict()
+    assert [name for name in expected if not torch.equal(ours[name], expected[name])] == [], f"killed at {anywhere}"
+    assert resumed.training == whole.training
 
 
 def test_caller_data_stay_as_they_are(tune, adata):
