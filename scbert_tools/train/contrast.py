@@ -71,7 +71,7 @@ def info_nce(vectors: Tensor, label: Tensor, *, temperature: float, emphasis: Te
     counted = closeness if emphasis is None else closeness + emphasis[label][:, label].log()
     surprise = counted.logsumexp(dim=1, keepdim=True) - closeness.masked_fill(itself, 0)
     alike = (label[:, None] == label) & ~itself
-    each = (surprise * alike).sum(dim=1) / alike.sum(dim=1).clamp(min=1)
+    each = surprise.masked_fill(~alike, 0).sum(dim=1) / alike.sum(dim=1).clamp(min=1)  # a cell alone is infinite
     return each.sum() / alike.any(dim=1).sum().clamp(min=1)
 
 

@@ -21,8 +21,12 @@ def test_loss_of_equal_vectors_is_that_of_guessing():
     assert loss.item() == pytest.approx(np.log(4))
 
 
-def test_cells_alone_in_their_label_do_not_count():
-    assert info_nce(UNIT, torch.arange(4), temperature=0.1).item() == 0
+@pytest.mark.parametrize("n_cells", [1, 4], ids=["one cell", "one of each label"])
+def test_cells_without_company_cost_nothing_and_pull_nowhere(n_cells):
+    vectors = UNIT[:n_cells].clone().requires_grad_()
+    loss = info_nce(vectors, torch.arange(n_cells), temperature=0.1, emphasis=torch.full((4, 4), 2.0))
+    loss.backward()
+    assert (loss.item(), vectors.grad.abs().max().item()) == (0, 0)
 
 
 def test_length_of_vectors_plays_no_part():
