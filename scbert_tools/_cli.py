@@ -38,21 +38,22 @@ def demo(
 ) -> None:
     """Annotate 700 real blood cells that scanpy ships, and compare with their authors' labels."""
     from ._demo import ABOUT_CELLS, ABOUT_LABELS, AUTHORS_KEY, compare_labels, load_cells
+    from ._keys import AnnotationKeys
 
     with one_line_errors():
         from . import tl
 
         output.mkdir(parents=True, exist_ok=True)
-        console, adata = Console(), load_cells()
+        console, adata, keys = Console(), load_cells(), AnnotationKeys()
         console.print(ABOUT_CELLS, style="dim")
         start = time.perf_counter()
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*(genes found|genes were measured)")  # said above: 765
             tl.annotate(adata)
         seconds = time.perf_counter() - start
-        console.print(agreement_table(compare_labels(adata.obs["scbert_label"], adata.obs[AUTHORS_KEY])))
+        console.print(agreement_table(compare_labels(adata.obs[keys.label], adata.obs[AUTHORS_KEY])))
         console.print(ABOUT_LABELS, style="dim")
-        titles = {AUTHORS_KEY: "authors", "scbert_label": "scbert_tools", "scbert_confidence": "confidence"}
+        titles = {AUTHORS_KEY: "authors", keys.label: "scbert_tools", keys.confidence: "confidence"}
         cells, figure = output / "pbmc68k_annotated.h5ad", output / "pbmc68k_annotated.png"
         write_whole(adata, cells)
         draw_umap(adata, figure, titles=titles)

@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 import scbert_tools as sbt
 from scbert_tools import tl
 from scbert_tools._cli import app, is_damaged, read_cells
-from scbert_tools._demo import AUTHORS, compare_labels
+from scbert_tools._demo import AUTHORS
 
 
 def run(*arguments: object) -> Result:
@@ -131,37 +131,6 @@ def test_demo_compares_with_the_authors_and_writes_cells_and_figure(
     written = {path.name: path.stat().st_size for path in (tmp_path / "new" / "folder").iterdir()}
     assert set(written) == {"pbmc68k_annotated.h5ad", "pbmc68k_annotated.png"}
     assert written["pbmc68k_annotated.png"] > 20_000
-
-
-def test_authors_table_names_every_label_of_the_cells(pbmc68k: ad.AnnData) -> None:
-    assert set(AUTHORS) == set(pbmc68k.obs["bulk_labels"].cat.categories)
-
-
-def test_what_is_said_about_the_labels_is_so(pbmc68k: ad.AnnData) -> None:
-    expressed = pd.DataFrame({gene: pbmc68k.raw[:, gene].X.toarray().ravel() > 0 for gene in ("FCGR3A", "FCER1A")})
-    called = pbmc68k.obs["bulk_labels"].to_numpy()
-    assert round(expressed[called == "CD14+ Monocyte"]["FCGR3A"].mean(), 2) == 0.96
-    dendritic = expressed[called == "Dendritic"]
-    assert round((dendritic["FCGR3A"] & ~dendritic["FCER1A"]).mean(), 2) == 0.20
-
-
-@pytest.mark.parametrize(
-    ("ours", "authors", "lineage", "subtype"),
-    [
-        ("naive CD4 T", "CD4+/CD45RA+/CD25- Naive T", 1, 1),
-        ("CD8 T", "CD8+ Cytotoxic T", 1, 0),
-        ("T cell", "CD4+/CD25 T Reg", 1, 0),
-        ("pDC", "Dendritic", 1, 1),
-        ("CD16 monocyte", "CD14+ Monocyte", 1, 0),
-        ("CD16 monocyte", "Dendritic", 0, 0),
-        ("erythroid", "CD34+", 0, 0),
-        ("unassigned", "CD19+ B", 0, 0),
-    ],
-)
-def test_agreement_is_counted_by_lineage_and_by_subtype(ours: str, authors: str, lineage: int, subtype: int) -> None:
-    row = compare_labels(pd.Series([ours]), pd.Series([authors])).loc["all cells"]
-    assert (row["lineage"], row["subtype"], row["mostly"]) == (lineage, subtype, ours)
-    assert row["unassigned"] == (ours == "unassigned")
 
 
 def test_models_are_listed() -> None:

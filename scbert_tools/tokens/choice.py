@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from .scale import ExpressionScale
 
 ENOUGH_GENES = 0.9
+"""Counts of a tenth fewer genes are worth more than a log of all; those of the 2,000 most variable genes are not."""
 
 
 @dataclass(frozen=True)

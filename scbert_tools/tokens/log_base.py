@@ -17,6 +17,7 @@ ROUND_TOTALS = (1.0, 1e2, 1e3, 1e4, 1e5, 1e6)
 SAME_TOTAL = 0.01
 WHOLE_MULTIPLES = 0.9
 LARGEST_MULTIPLE = 50
+"""Farther up, whole numbers lie closer than rounding to single precision lets one tell."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +57,8 @@ def fit_log(sample: sparse.csr_matrix, *, try_log: bool = True) -> LogFit:
         Whether the values are small enough to be logs.
     """
     filled = sample[np.diff(sample.indptr) > 0]
+    if not filled.shape[0]:
+        return LogFit(base=None, total=None, evidence="no cell that was looked at holds a value", certain=False)
     readings = [_read(filled, base) for base in ((None, *BASES) if try_log else (None,))]
     return _by_totals(readings) or _by_multiples(readings) or _by_evenness(readings)
 

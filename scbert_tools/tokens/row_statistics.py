@@ -62,7 +62,8 @@ class RowStatistics:
             return
         rows, first = filled + piece.rows.start, starts[filled]
         self.n_nonzero[rows] += np.diff(starts)[filled]
-        self.total[rows] += np.add.reduceat(data, first, dtype=np.float64)
+        with np.errstate(invalid="ignore"):  # infinite values of both signs, which are counted below
+            self.total[rows] += np.add.reduceat(data, first, dtype=np.float64)
         self.smallest[rows] = np.fmin(self.smallest[rows], np.fmin.reduceat(data, first))
         self.largest[rows] = np.fmax(self.largest[rows], np.fmax.reduceat(data, first))
         self.n_whole[rows] += _whole_per_row(data, first)
@@ -111,6 +112,7 @@ def pieces(x: Any) -> Iterator[Piece]:
 def without_zeros(block: Any) -> sparse.csr_matrix:
     """Return a block as csr that stores every place once and no zero; the block itself is not changed."""
     values = sparse.csr_matrix(block)
+    # `csr_matrix` shares the arrays of a csr block, which belongs to the user: copy before changing it in place.
     if not values.has_canonical_format:
         values = values.copy()
         values.sum_duplicates()

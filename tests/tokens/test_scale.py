@@ -1,4 +1,4 @@
-"""Scales are told apart, undone and chosen between."""
+"""Scales are told apart and undone."""
 
 import math
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from scbert_tools.tokens.scale import Candidate, ExpressionScale, choose_matrix, detect_scale, to_linear
+from scbert_tools.tokens.scale import ExpressionScale, detect_scale, to_linear
 
 N_CELLS, N_GENES = 120, 300
 
@@ -115,46 +115,3 @@ def test_to_linear_refuses_impossible_values(values, message):
 def test_to_linear_refuses_scales_without_a_way_back(kind):
     with pytest.raises(ValueError, match=f"`x` is {kind}"):
         to_linear(np.ones((2, 2)), ExpressionScale(kind=kind))
-
-
-def candidate(name: str, kind: str, *, n_genes: int = 100, certain: bool = True) -> Candidate:
-    base = math.e if kind == "log" else None
-    return Candidate(name, ExpressionScale(kind=kind, base=base, n_genes=n_genes, certain=certain))
-
-
-@pytest.mark.parametrize(
-    ("candidates", "chosen"),
-    [
-        ([candidate("X", "counts"), candidate("raw", "counts")], "X"),
-        ([candidate("X", "log"), candidate("counts", "counts")], "counts"),
-        ([candidate("X", "scaled", n_genes=20), candidate("raw", "log")], "raw"),
-        ([candidate("X", "counts", n_genes=20), candidate("raw", "log")], "raw"),
-        ([candidate("X", "counts", certain=False), candidate("raw", "log")], "raw"),
-    ],
-    ids=["first of equals", "counts before log", "scaled never", "more genes", "doubtful last"],
-)
-def test_the_matrix_that_says_most_is_chosen(candidates, chosen):
-    assert choose_matrix(candidates).name == chosen
-
-
-def test_a_named_layer_wins():
-    choice = choose_matrix([candidate("X", "counts"), candidate("data", "log")], layer="data")
-    assert (choice.name, choice.reason) == ("data", "data was asked for and holds natural log of 1 + linear values")
-
-
-@pytest.mark.parametrize(
-    ("layer", "error", "message"),
-    [
-        ("cuonts", KeyError, "'cuonts', which is not in the data"),
-        ("X", ValueError, "holds scaled.*usable: 'raw'"),
-    ],
-    ids=["absent", "scaled"],
-)
-def test_a_named_layer_that_cannot_be_used_is_refused(layer, error, message):
-    with pytest.raises(error, match=message):
-        choose_matrix([candidate("X", "scaled"), candidate("raw", "log")], layer=layer)
-
-
-def test_data_without_a_usable_matrix_are_refused():
-    with pytest.raises(ValueError, match="No matrix holds expression.*X .scaled"):
-        choose_matrix([candidate("X", "scaled")])
