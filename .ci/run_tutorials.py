@@ -9,6 +9,7 @@ import argparse
 import base64
 import io
 import os
+import re
 import sys
 import tempfile
 import time
@@ -22,14 +23,14 @@ from PIL import Image
 TUTORIALS = Path(__file__).parents[1] / "tutorials"
 MAX_SECONDS = 180
 MAX_BYTES = 300_000
+PROGRESS_BAR = re.compile(r"[^\n\r]*\d+%\|[^\n\r]*\][ ]*[\n\r]*")
 CLEAN_KERNEL = """
-import os, socket, warnings
+import socket, warnings
 
 def _refuse(*address, **_):
     raise OSError(f"A tutorial must not use the network: {address[0]}")
 
 socket.getaddrinfo = socket.create_connection = _refuse
-os.environ["TQDM_DISABLE"] = "1"  # bars appear on slow machines only, and would differ
 warnings.filterwarnings("ignore", message="IProgress not found")  # of umap: says that ipywidgets is missing
 warnings.formatwarning = lambda message, category, *_, **__: f"{category.__name__}: {message}\\n"
 """
@@ -55,6 +56,16 @@ def shrink_figures(notebook: nbformat.NotebookNode) -> None:
                 output.data["image/png"] = base64.b64encode(small.getvalue()).decode()
 
 
+def drop_progress_bars(notebook: nbformat.NotebookNode) -> None:
+    """Leave out bars, which are as long as a machine is slow."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if output.get("name") == "stderr":
+                output.text = PROGRESS_BAR.sub("", output.text)
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if output.get("text", "shown").strip()]
+
+
 def run(notebook: nbformat.NotebookNode, *, seconds: int) -> float:
     """Fill in fresh outputs and return the seconds taken."""
     start = time.perf_counter()
@@ -70,6 +81,7 @@ def run(notebook: nbformat.NotebookNode, *, seconds: int) -> float:
             extra_arguments=[f"--IPKernelApp.exec_lines={CLEAN_KERNEL}", f"--InteractiveShell.ipython_dir={folder}"],
         )
         client.execute()
+    drop_progress_bars(notebook)
     shrink_figures(notebook)
     notebook.metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
