@@ -91,9 +91,13 @@ def shared_labels(own: pd.Series[str], predicted: pd.Series[str]) -> pd.DataFram
 
     Returns
     -------
-    Own × predicted labels, rows summing to one.
+    Own × predicted labels, rows summing to one; empty if no cell has an own label.
     """
     kept = own.notna().to_numpy()
-    shares = pd.crosstab(own[kept].astype(str), predicted[kept].astype(str), normalize="index")
+    if not kept.any():
+        return pd.DataFrame()
+    # Arrays, since `crosstab` joins series by their index, where cells may share a name.
+    rows, columns = (labels[kept].astype(str).to_numpy() for labels in (own, predicted))
+    shares = pd.crosstab(rows, columns, normalize="index")
     likeliest = shares.columns[shares.to_numpy().argmax(axis=1)]
     return shares[list(dict.fromkeys([*likeliest, *shares.columns]))]

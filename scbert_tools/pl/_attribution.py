@@ -67,7 +67,7 @@ def attribution(
         If :func:`scbert_tools.tl.attribute` has not been run (or not with ``per_cell=True``), or the label or cell is
         not there or was not explained.
     ValueError
-        If ``kind`` is unknown, or it needs a label or cell that is not given.
+        If ``kind`` is unknown, it needs a label or cell that is not given, or ``n_genes`` is below 1.
 
     Examples
     --------
@@ -80,6 +80,9 @@ def attribution(
     'evidence (logit)'
     """
     check_kind(kind, KINDS)
+    if n_genes < 1:
+        msg = f"`n_genes` must be at least 1, got {n_genes!r}."
+        raise ValueError(msg)
     keys = ExplanationKeys(key_added)
     table = table_of(adata, keys.attribution, "attribute")
     if kind == "waterfall":
@@ -139,6 +142,9 @@ def _beeswarm(adata: AnnData, label: str, n_genes: int, key_added: str, ax: Axes
     layer = _layer(adata, key_added)
     asked = (_group_of_cells(adata, key_added) == label).to_numpy() & (np.diff(layer.indptr) > 0)
     genes = _top(adata.varm[ExplanationKeys(key_added).attribution][label].to_numpy(), n_genes)
+    if not (asked.any() and genes.size):
+        msg = f"No cell of {label!r} in `adata` was explained. Run `sbt.tl.attribute(adata, per_cell=True)` first."
+        raise KeyError(msg)
     shares = layer[asked][:, genes].toarray()
     ax = axes_to_draw(ax, size=(5.5, 1 + 1.3 * HEIGHT * len(genes)))
     expression = pd.DataFrame(_dense(adata.X[asked][:, genes])).rank(pct=True, method="average").to_numpy()
@@ -183,6 +189,9 @@ def _waterfall(adata: AnnData, cell: str | None, n_genes: int, key_added: str, a
     if cell not in adata.obs_names:
         msg = f"`cell` is {cell!r}, which is not one of the {adata.n_obs:,} names in adata.obs_names."
         raise KeyError(msg)
+    if (n_named := int((adata.obs_names == cell).sum())) > 1:
+        msg = f"`cell` {cell!r} is the name of {n_named} cells. Run `adata.obs_names_make_unique()` first."
+        raise ValueError(msg)
     shares = layer[adata.obs_names.get_loc(cell)].toarray().ravel()
     if not shares.any():
         msg = f"`cell` {cell!r} was not explained. Run `sbt.tl.attribute(adata, per_cell=True, n_cells=None)` first."

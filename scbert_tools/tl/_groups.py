@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from numbers import Integral
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -100,7 +101,7 @@ def find_groups(adata: AnnData, groupby: str | None, key_added: str, *, assigned
 
 def check_n_cells(n_cells: int | None) -> None:
     """Refuse a number of cells that cannot be drawn."""
-    if n_cells is not None and (isinstance(n_cells, bool) or not isinstance(n_cells, int) or n_cells < 1):
+    if n_cells is not None and (isinstance(n_cells, bool) or not isinstance(n_cells, Integral) or n_cells < 1):
         msg = f"`n_cells` must be a whole number of at least 1 cell per group, or None for all, got {n_cells!r}."
         raise ValueError(msg)
 

@@ -5,21 +5,6 @@ import numpy as np
 import pytest
 
 import scbert_tools as sbt
-from scbert_tools.pl._attribution import swarm
-
-
-@pytest.fixture(autouse=True)
-def _close():
-    yield
-    plt.close("all")
-
-
-@pytest.fixture
-def explained(adata, trained):
-    sbt.tl.annotate(adata, model=trained)
-    sbt.tl.attention(adata, model=trained, genes=["CD3E", "MS4A1", "CD79A", "LYZ"])
-    sbt.tl.attribute(adata, model=trained, per_cell=True)
-    return adata
 
 
 def texts(labels):
@@ -43,55 +28,11 @@ def test_network_names_its_genes(explained):
     assert len(ax.collections[0].get_offsets()) == 4
 
 
-def test_bars_are_the_mean_shares(explained):
-    ax = sbt.pl.attribution(explained, "B cell", n_genes=5)
-    genes = texts(ax.get_yticklabels())
-    expected = explained.varm["scbert_attribution"].loc[genes, "B cell"]
-    np.testing.assert_allclose([bar.get_width() for bar in ax.patches], expected, rtol=1e-5)
-    bold = {text.get_text() for text in ax.get_yticklabels() if text.get_fontweight() == "bold"}
-    assert {"MS4A1", "CD79A"} <= bold
-
-
-def test_swarm_has_a_point_for_every_cell(explained):
-    ax = sbt.pl.attribution(explained, "B cell", kind="beeswarm", n_genes=3)
-    n_cells = (explained.obs["scbert_label"] == "B cell").sum()
-    assert [len(points.get_offsets()) for points in ax.collections] == [n_cells] * 3
-
-
-def test_swarm_moves_close_points_apart_and_not_far():
-    aside = swarm(np.zeros(30))
-    assert len(np.unique(aside)) == 30
-    assert np.abs(aside).max() <= 0.4
-
-
-def test_waterfall_ends_at_the_evidence_of_the_cell(explained):
-    cell = explained.obs_names[12]
-    ax = sbt.pl.attribution(explained, kind="waterfall", cell=cell, n_genes=4)
-    shares = explained.layers["scbert_attribution"][12].toarray().ravel()
-    assert texts(ax.get_yticklabels())[-1].endswith("other genes")
-    assert sum(bar.get_width() for bar in ax.patches) == pytest.approx(shares.sum(), rel=1e-4)
-    assert ax.get_title().startswith(cell)
-
-
-def test_agreement_is_the_shares_of_cells(explained):
-    ax = sbt.pl.agreement(explained, "cell_type")
-    found = np.asarray(ax.images[0].get_array())
-    np.testing.assert_allclose(found.sum(axis=1), 1)
-    assert np.trace(found) > 2.8
-    assert texts(ax.get_yticklabels())[0] == "B cell (10)"
-
-
 def test_embedding_draws_labels_and_confidence_and_leaves_no_colours(explained):
     explained.obsm["X_umap"] = np.random.default_rng(0).normal(size=(30, 2))
     axes = sbt.pl.embedding(explained)
     assert [axes[name].get_title() for name in ("label", "confidence")] == ["label", "confidence"]
     assert "scbert_label_colors" not in explained.uns
-
-
-def test_history_marks_the_best_look():
-    ax = sbt.pl.history({"steps": [10, 20, 30], "loss": [3, 2, 1], "held_out": [3.0, 1.5, 2.0]})
-    assert ax.lines[2].get_xydata().tolist() == [[20, 1.5]]
-    assert "best: 1.500 at 20" in texts(ax.get_legend().get_texts())
 
 
 @pytest.fixture
@@ -148,27 +89,6 @@ def test_what_is_missing_is_said(adata, name):
     call, error, message = CALLS[name]
     with pytest.raises(error, match=message):
         call(adata)
-
-
-@pytest.mark.parametrize(
-    ("options", "error", "message"),
-    [
-        ({}, ValueError, "needs a `label`, one of .*'B cell'"),
-        ({"label": "neuron"}, KeyError, r"No cells were explained for \['neuron'\]"),
-        ({"kind": "waterfall"}, ValueError, "needs a `cell`"),
-        ({"kind": "waterfall", "cell": "nobody"}, KeyError, "not one of the 30 names"),
-    ],
-    ids=["no label", "label", "no cell", "cell"],
-)
-def test_label_or_cell_that_is_missing_is_said(explained, options, error, message):
-    with pytest.raises(error, match=message):
-        sbt.pl.attribution(explained, **options)
-
-
-def test_cells_have_to_be_explained_one_by_one_first(explained):
-    del explained.layers["scbert_attribution"]
-    with pytest.raises(KeyError, match="per_cell=True"):
-        sbt.pl.attribution(explained, "B cell", kind="beeswarm")
 
 
 def test_map_or_curve_that_is_missing_is_said(explained, curves):
