@@ -57,6 +57,13 @@ def copy_checkout(folder: Path) -> Path:
     return target
 
 
+def elsewhere(checkout: Path) -> Path:
+    """Return an empty folder beside the checkout, where Python finds the installed package and not its source."""
+    folder = checkout.with_name("elsewhere")
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
 def megabytes(folder: Path) -> float:
     """Size of all files below a folder."""
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file() and not file.is_symlink()) / 1e6
@@ -82,14 +89,17 @@ def meet(checkout: Path) -> dict[str, str]:
         sys.exit(f"The first command warns:\n{told}")
     say("how long, how large")
     labelling = run(
-        [python, "-c", BEGIN + "import warnings; warnings.simplefilter('ignore'); sbt.tl.annotate(adata)"], checkout
+        [python, "-c", BEGIN + "import warnings; warnings.simplefilter('ignore'); sbt.tl.annotate(adata)"],
+        elsewhere(checkout),
     )
     site = next((checkout / ".venv").glob("lib/python*/site-packages"))
     imports = "import time, scanpy; t = time.perf_counter(); import scbert_tools; print(time.perf_counter() - t)"
     figures["install into an empty environment"] = f"{sum(seconds):.0f} s"
     figures["`scbert-tools demo`, from the shell to the figure"] = f"{demo_seconds:.0f} s"
     figures["first label of 700 cells, from starting Python"] = f"{labelling[2]:.0f} s"
-    figures["`import scbert_tools`, beyond scanpy"] = f"{float(run([python, '-c', imports], checkout)[0]):.2f} s"
+    figures["`import scbert_tools`, beyond scanpy"] = (
+        f"{float(run([python, '-c', imports], elsewhere(checkout))[0]):.2f} s"
+    )
     figures["environment on disk, with torch and scanpy"] = f"{megabytes(checkout / '.venv'):,.0f} MB"
     figures["of that scbert_tools with its model"] = f"{megabytes(site / 'scbert_tools'):.1f} MB"
     sys.stdout.writelines(f"{name}: {value}\n" for name, value in figures.items())
@@ -99,7 +109,9 @@ def meet(checkout: Path) -> dict[str, str]:
 def ask_for_help(checkout: Path) -> None:
     """Read the help of what the README names first."""
     say("help(sbt.tl.annotate)")
-    shown = run([checkout / ".venv/bin/python", "-c", "import scbert_tools as sbt; help(sbt.tl.annotate)"], checkout)[0]
+    shown = run(
+        [checkout / ".venv/bin/python", "-c", "import scbert_tools as sbt; help(sbt.tl.annotate)"], elsewhere(checkout)
+    )[0]
     for word in ("Parameters", "Returns", "Raises", "Examples", 'obs["scbert_label"]'):
         if word not in shown:
             sys.exit(f"help(sbt.tl.annotate) does not say {word!r}.")
@@ -112,14 +124,16 @@ def follow_tutorial(checkout: Path) -> None:
     """Run the code of the first tutorial, without Jupyter."""
     path = sorted((checkout / "tutorials").glob("01_*.ipynb"))[0]
     say(path.name)
-    seconds = run([checkout / ".venv/bin/python", "-c", "from pathlib import Path\n" + code_of(path)], checkout)[2]
+    seconds = run(
+        [checkout / ".venv/bin/python", "-c", "from pathlib import Path\n" + code_of(path)], elsewhere(checkout)
+    )[2]
     sys.stdout.write(f"ran in {seconds:.0f} s\n")
 
 
 def make_mistakes(checkout: Path) -> None:
     """Call functions wrongly; the last line shown must say what is wrong and with what."""
     for name, (code, words) in MISTAKES.items():
-        told = run([checkout / ".venv/bin/python", "-c", BEGIN + code], checkout, fails=True)[1]
+        told = run([checkout / ".venv/bin/python", "-c", BEGIN + code], elsewhere(checkout), fails=True)[1]
         last = told.strip().splitlines()[-1]
         say(name)
         sys.stdout.write(f">>> {code}\n{last}\n")
