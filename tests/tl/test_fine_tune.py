@@ -213,7 +213,7 @@ def deadly(function):
 loop.Trainer._take_step = deadly(loop.Trainer._take_step)
 watch.write_checkpoint = deadly(watch.write_checkpoint)
 sbt.settings.batch_size = 8
-options = {"model": folder + "/model", "n_steps": 150, "lr": 1e-2, "rng": 5}
+options = {"model": folder + "/model", "n_steps": 110, "lr": 1e-2, "rng": 5}
 cells = ad.read_h5ad(folder + "/cells.h5ad")
 sbt.tl.fine_tune(cells, "cell_type", folder=folder + "/" + name, **options).save(folder + "/" + name + "_model")
 """
