@@ -48,7 +48,7 @@ def test_solution_is_as_good_as_that_of_scikit_learn(tokens, reference):
     ours = penalised_loss(votes(x), votes.weight, label, penalty=1e-2)
     best = penalised_loss(known.decision_function(x), known.coef_, label, penalty=1e-2)
     assert best * 0.99 <= ours <= best * 1.01
-    np.testing.assert_allclose(votes.weight, known.coef_.T, atol=0.02)
+    np.testing.assert_allclose(votes.weight, known.coef_.T, atol=0.03)
 
 
 def test_stronger_penalty_makes_smaller_votes(tokens, reference):
