@@ -71,6 +71,13 @@ class GeneMatch:
         """Share of the model genes that were found, 0 to 1."""
         return self.n_found / max(self.n_model_genes, 1)
 
+    @property
+    def measured(self) -> NDArray[np.bool_]:
+        """(model genes,) which genes of the model were found."""
+        found = np.zeros(self.n_model_genes, bool)
+        found[self.target[self.target >= 0]] = True
+        return found
+
     def __str__(self) -> str:
         parts = [f"{self.n_found:,} of {self.n_model_genes:,} model genes found"]
         parts += [f"{len(self.renamed):,} renamed"] if self.renamed else []

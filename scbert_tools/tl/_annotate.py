@@ -131,7 +131,7 @@ def annotate(
     check_promise(truth, annotator, coverage=coverage, reject=reject)
     weights = None if refine is None else _weights(adata, refine)
     source = find_cells(adata, annotator.vocabulary, layer=layer)
-    reading = read_all(annotator, source.rows, source.n_cells, measured=source.measured)
+    reading = read_all(annotator, source.rows, source.n_cells, measured=source.match.measured)
     temperature = truth.temperature(annotator, reading.states)
     verdict = judge(annotator, reading, temperature=temperature, weights=weights, reject=reject)
     sets = None if coverage is None else conformal_sets(truth, annotator, reading.states, coverage=coverage)

@@ -107,7 +107,7 @@ def attention(
     check_n_cells(n_cells)
     groups = find_groups(adata, groupby, key_added)
     source = find_cells(adata, annotator.vocabulary, layer=layer)
-    chosen = _chosen_genes(adata, source, genes)
+    chosen = _chosen_genes(source, genes)
     cells = groups.draw(n_cells, np.random.default_rng(rng))
     scores = score_groups(annotator, source.rows, cells, groups.codes[cells], kernel)
     square = None if genes is None else gene_attention(annotator, source.rows, cells, chosen)
@@ -126,19 +126,19 @@ def attention(
     return adata if copy else None
 
 
-def _chosen_genes(adata: AnnData, source: CellSource, genes: Sequence[str] | None) -> np.ndarray:
+def _chosen_genes(source: CellSource, genes: Sequence[str] | None) -> np.ndarray:
     """Return the numbers of genes in the model, or say which are not in the data or not in the model."""
     wanted = [] if genes is None else list(genes)
-    names = adata.raw.var_names if source.choice.name == "raw" else adata.var_names
-    absent = [gene for gene in wanted if gene not in names]
+    place = {name: column for column, name in reversed(list(enumerate(source.names)))}
+    absent = [gene for gene in wanted if gene not in place]
     if absent:
-        msg = f"`genes` holds {absent}, which are not among the {len(names):,} genes of the data."
+        msg = f"`genes` holds {absent}, which are not among the {len(source.names):,} genes of the data."
         raise KeyError(msg)
     if genes is not None and not 2 <= len(set(wanted)) == len(wanted) <= MOST_GENES:
         different = f"{len(wanted)} names, {len(set(wanted))} of them different"
         msg = f"`genes` must be 2 to {MOST_GENES} different genes, got {different}."
         raise ValueError(msg)
-    number = source.match.target[[names.get_indexer_for([gene])[0] for gene in wanted]] if wanted else np.zeros(0, int)
+    number = source.match.target[np.array([place[gene] for gene in wanted], np.int64)]
     unread = [gene for gene, place in zip(wanted, number, strict=True) if place < 0]
     if unread:
         msg = f"`genes` holds {unread}, which the model does not read; leave them out."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from scipy import sparse
 
 from ..genes.align import align_columns, match_genes
 from ..genes.coverage import check_coverage
+from ..genes.vocabulary import Vocabulary
 from ..tokens.scale import Candidate, choose_matrix, detect_scale, to_linear
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..genes.align import GeneMatch
-    from ..genes.vocabulary import Vocabulary
     from ..infer.forward import CellStates
     from ..tokens.scale import Choice
 
@@ -27,6 +27,7 @@ class CellSource:
     """The matrix to read and how its columns and values become those of the model."""
 
     matrix: Any
+    names: list[str]
     choice: Choice
     match: GeneMatch
     n_cells: int
@@ -35,12 +36,9 @@ class CellSource:
         """Return some cells in the genes of the model, proportional to counts."""
         return align_columns(to_linear(self.matrix[cells], self.choice.scale), self.match)
 
-    @property
-    def measured(self) -> NDArray[np.bool_]:
-        """(vocabulary,) which genes of the model the data hold."""
-        found = np.zeros(self.match.n_model_genes, bool)
-        found[self.match.target[self.match.target >= 0]] = True
-        return found
+    def in_genes(self, vocabulary: Vocabulary) -> CellSource:
+        """Return the same matrix read into other genes."""
+        return replace(self, match=match_genes(self.names, vocabulary))
 
     def report(self) -> dict[str, str | int | float]:
         """Return what was read, in values that any file can hold."""
@@ -70,17 +68,22 @@ def find_cells(adata: AnnData, vocabulary: Vocabulary, *, layer: str | None) -> 
         msg = "`adata` is a view of a file, which cannot be written to; give `adata.to_memory()`."
         raise ValueError(msg)
     matrices = _matrices(adata)
-    names = {name: adata.raw.var_names if name == "raw" else adata.var_names for name in matrices}
+    names = {name: list(map(str, adata.raw.var_names if name == "raw" else adata.var_names)) for name in matrices}
     choice = _choose(matrices, names, layer)
-    match = match_genes(list(names[choice.name]), vocabulary)
+    match = match_genes(names[choice.name], vocabulary)
     check_coverage(match)
-    return CellSource(_by_rows(matrices[choice.name]), choice, match, adata.n_obs)
+    return CellSource(_by_rows(matrices[choice.name]), names[choice.name], choice, match, adata.n_obs)
 
 
-def _choose(matrices: dict[str, Any], names: dict[str, Any], layer: str | None) -> Choice:
+def find_own_genes(adata: AnnData, *, layer: str | None) -> CellSource:
+    """Choose and check what to read, in the genes of the data themselves."""
+    return find_cells(adata, Vocabulary(tuple(dict.fromkeys(map(str, adata.var_names)))), layer=layer)
+
+
+def _choose(matrices: dict[str, Any], names: dict[str, list[str]], layer: str | None) -> Choice:
     """Choose a matrix; the others are only looked at where ``layer`` names none that can be used."""
     for wanted in ([layer] if layer in matrices else [], list(matrices)):
-        candidates = [Candidate(name, detect_scale(matrices[name], names=list(names[name]))) for name in wanted]
+        candidates = [Candidate(name, detect_scale(matrices[name], names=names[name])) for name in wanted]
         if any(candidate.scale.usable for candidate in candidates):
             break
     return choose_matrix(candidates, layer=layer)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from .._docs import shared_docs
+from ._cells import find_cells, find_own_genes
 from ._seed import seed_of
 
 if TYPE_CHECKING:
     from os import PathLike
 
-    import numpy as np
     from anndata import AnnData
     from numpy.typing import NDArray
 
@@ -75,21 +76,21 @@ def evaluate(
     >>> table.columns.to_list()
     ['accuracy', 'macro_f1', 'n_cells']
     """
-    import numpy as np
-
-    from ..train.baselines import agreement
+    from ..train.baselines import agreement, baseline_scores
     from ._training_cells import read_targets
 
     seed = seed_of(rng, random_state)
     targets = read_targets(adata, label_key, label_tree=None, multilabel=False)
     fold = _folds(adata, targets, split, n_folds, seed)
+    everything = find_own_genes(adata, layer=layer).rows(slice(0, adata.n_obs))
+    allowed = targets.membership[targets.code]
     scores: dict[str, list[NDArray[np.float32]]] = {}
     asked: list[NDArray[np.int64]] = []
     for place in range(int(fold.max()) + 1):
         learners, judges = np.flatnonzero((fold != place) & (fold >= 0)), np.flatnonzero(fold == place)
         judges = judges[np.isin(targets.code[judges], targets.code[learners])]
         asked.append(targets.code[judges])
-        every = _plain(adata, targets, learners, judges, layer)
+        every = baseline_scores(everything, allowed, learners=learners, judges=judges)
         every["ours"] = _ours(
             adata, label_key, targets, learners, judges, model=model, batch_key=split, layer=layer, rng=seed, **options
         )
@@ -102,8 +103,6 @@ def evaluate(
 
 def _folds(adata: AnnData, targets: Targets, split: str | None, n_folds: int, seed: int) -> NDArray[np.int64]:
     """Return the fold of every cell, -1 for cells without a label."""
-    import numpy as np
-
     from ..train.folds import batch_folds, cell_folds
     from ._training_cells import batches_of_cells
 
@@ -125,19 +124,6 @@ def _folds(adata: AnnData, targets: Targets, split: str | None, n_folds: int, se
     return fold
 
 
-def _plain(
-    adata: AnnData, targets: Targets, learners: NDArray[np.int64], judges: NDArray[np.int64], layer: str | None
-) -> dict[str, NDArray[np.float32]]:
-    """Return what plain methods say of the judges, reading all genes."""
-    from ..genes.vocabulary import Vocabulary
-    from ..train.baselines import baseline_scores
-    from ._cells import find_cells
-
-    source = find_cells(adata, Vocabulary(tuple(dict.fromkeys(map(str, adata.var_names)))), layer=layer)
-    allowed = targets.membership[targets.code]
-    return baseline_scores(source.rows(slice(0, adata.n_obs)), allowed, learners=learners, judges=judges)
-
-
 def _ours(
     adata: AnnData,
     label_key: str,
@@ -149,10 +135,7 @@ def _ours(
     **options: Any,
 ) -> NDArray[np.float32]:
     """Return the probabilities that a model fine-tuned on the learners gives the judges, (judges, classes)."""
-    import numpy as np
-
     from ..infer.forward import read_cells
-    from ._cells import find_cells
     from ._fine_tune import fine_tune
 
     training = adata[learners].copy()

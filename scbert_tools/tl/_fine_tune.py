@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from .._docs import shared_docs
 from .._settings import logger
+from ._cells import find_cells, find_own_genes
 from ._seed import seed_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from os import PathLike
 
-    import numpy as np
     from anndata import AnnData
 
     from ..data.reference import Reference
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from ..train.baselines import Agreement
     from ..train.fine_tuning import FineTuned
     from ..train.start import Start
+    from ._cells import CellSource
 
 
 @shared_docs
@@ -138,8 +142,9 @@ def fine_tune(  # noqa: PLR0913
     batch = batches_of_cells(adata, batch_key)
     where = None if folder is None else Path(folder)
     check_folder(where)
-    start = _start(adata, base, preset, targets, seed=seed, keep_genes=keep_genes, layer=layer)
-    reference = read_reference(adata, start.vocabulary, targets, batch=batch, layer=layer)
+    source = find_own_genes(adata, layer=layer) if base is None else find_cells(adata, base.vocabulary, layer=layer)
+    start = _start(source, base, preset, targets, seed=seed, keep_genes=keep_genes)
+    reference = read_reference(source.in_genes(start.vocabulary), targets, batch=batch)
     _tell_what_is_left_out(targets)
     held = None if batch is None else reference.dataset
     done = fine_tune_network(start, reference, targets, config, batch=held, folder=where)
@@ -165,29 +170,18 @@ def _known(base: Annotator | None) -> LabelTree | None:
 
 
 def _start(
-    adata: AnnData,
-    base: Annotator | None,
-    preset: str | None,
-    targets: Targets,
-    *,
-    seed: int,
-    keep_genes: bool,
-    layer: str | None,
+    source: CellSource, base: Annotator | None, preset: str | None, targets: Targets, *, seed: int, keep_genes: bool
 ) -> Start:
     """Return the network to train, with the genes it is to read."""
-    from ..genes.vocabulary import Vocabulary
     from ..train.start import fresh_start, start_from
-    from ._cells import find_cells
-    from ._training_cells import further_genes, names_read
+    from ._training_cells import further_genes
 
     n_classes = len(targets.tree.leaves)
     sizes = {"multilabel": targets.several}
-    if base is not None:
-        source = find_cells(adata, base.vocabulary, layer=layer)
-        further = [] if keep_genes else further_genes(source, names_read(adata, source), base.vocabulary)
-        return start_from(base, n_classes, further_genes=further, seed=seed, **sizes)
-    own = find_cells(adata, Vocabulary(tuple(dict.fromkeys(map(str, adata.var_names)))), layer=layer)
-    return fresh_start(str(preset), names_read(adata, own), n_classes, seed=seed, **sizes)
+    if base is None:
+        return fresh_start(str(preset), source.names, n_classes, seed=seed, **sizes)
+    further = [] if keep_genes else further_genes(source, base.vocabulary)
+    return start_from(base, n_classes, further_genes=further, seed=seed, **sizes)
 
 
 def _tell_what_is_left_out(targets: Targets) -> None:
@@ -205,8 +199,6 @@ def _assembled(
     start: Start, base: Annotator | None, reference: Reference, targets: Targets, done: FineTuned
 ) -> Annotator:
     """Return the model with its calibration and a card that says how good it is."""
-    from dataclasses import asdict, replace
-
     from ..model.annotator import Annotator, Calibration
     from ..train.baselines import as_table
 
@@ -231,8 +223,6 @@ def _assembled(
 
 def _report(reference: Reference, targets: Targets, done: FineTuned) -> dict[str, Agreement]:
     """Return how our model and plain methods agree with the labels of the held-out cells."""
-    import numpy as np
-
     from ..train.baselines import agreement, baseline_scores
 
     judges, several = done.judges, targets.several

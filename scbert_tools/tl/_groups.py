@@ -116,7 +116,9 @@ def to_own_genes(adata: AnnData, source: CellSource) -> sparse.csr_matrix:
     place = columns
     if source.choice.name == "raw":
         own = pd.Index(adata.var_names)
-        place = pd.Series(np.arange(len(own)), own)[~own.duplicated()].reindex(adata.raw.var_names[columns]).to_numpy()
+        place = (
+            pd.Series(np.arange(len(own)), own)[~own.duplicated()].reindex(np.array(source.names)[columns]).to_numpy()
+        )
     share = 1 / np.bincount(model_gene, minlength=source.match.n_model_genes)[model_gene]
     kept = ~pd.isna(place)
     places = (model_gene[kept], place[kept].astype(np.int64))

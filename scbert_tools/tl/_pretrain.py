@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from .._docs import shared_docs
-from .._settings import logger
+from .._settings import logger, settings
 from ._seed import seed_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from os import PathLike
 
-    import numpy as np
     from anndata import AnnData
 
     from ..model.annotator import Annotator
@@ -103,9 +105,6 @@ def pretrain(  # noqa: PLR0913
     >>> sorted(model.training["report"])[:2]
     ['gene_level_accuracy', 'gene_level_loss']
     """
-    import numpy as np
-
-    from .._settings import settings
     from ..data.chunks import RollingBatches
     from ..data.reference import BatchMaker, no_cells
     from ..train.checkpoint import check_folder
@@ -134,8 +133,6 @@ def pretrain(  # noqa: PLR0913
 
 def _assembled(start: Start, done: Pretrained) -> Annotator:
     """Return the model, which names no types, with its report."""
-    from dataclasses import asdict
-
     from ..model.annotator import Annotator
     from ..model.labels import LabelTree
 

@@ -11,7 +11,6 @@ from ..data.counts import whole_counts
 from ..data.reference import Reference
 from ..data.targets import Targets, one_label_each, several_labels_each
 from ..model.labels import LabelTree
-from ._cells import find_cells
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -108,9 +107,9 @@ def batches_of_cells(adata: AnnData, batch_key: str | None) -> NDArray[np.int64]
     return pd.factorize(column_of(adata, batch_key).astype(str))[0].astype(np.int64)
 
 
-def further_genes(source: CellSource, names: Sequence[str], vocabulary: Vocabulary) -> list[str]:
+def further_genes(source: CellSource, vocabulary: Vocabulary) -> list[str]:
     """Return genes that the model does not read and enough cells express; none where names are not symbols."""
-    match = source.match
+    match, names = source.match, source.names
     if match.kind != "symbol":
         return []
     unread = np.flatnonzero(match.target < 0).tolist()
@@ -122,23 +121,9 @@ def further_genes(source: CellSource, names: Sequence[str], vocabulary: Vocabula
     return list(dict.fromkeys(names[i] for i in unread if n_cells[i] >= FEWEST_CELLS and names[i] not in known))
 
 
-def read_reference(
-    adata: AnnData,
-    vocabulary: Vocabulary,
-    targets: Targets,
-    *,
-    batch: NDArray[np.int64] | None,
-    layer: str | None,
-) -> Reference:
-    """Return the counts of the labelled cells in the genes of a vocabulary."""
-    source = find_cells(adata, vocabulary, layer=layer)
+def read_reference(source: CellSource, targets: Targets, *, batch: NDArray[np.int64] | None) -> Reference:
+    """Return the counts of the labelled cells."""
     cells = targets.known
     counts = whole_counts(source.rows(slice(0, source.n_cells)))[cells]
     dataset = np.zeros(len(cells), np.int64) if batch is None else batch[cells]
     return Reference(counts, targets.code[cells], dataset)
-
-
-def names_read(adata: AnnData, source: CellSource) -> list[str]:
-    """Return the names of the columns of the matrix that is read."""
-    names = adata.raw.var_names if source.choice.name == "raw" else adata.var_names
-    return [str(name) for name in names]

@@ -43,9 +43,7 @@ def material(name: str) -> LabelledCells:
 def material_of(cells: Cells) -> LabelledCells:
     """Return labelled cells as material for profiles."""
     names, code = np.unique(cells.label, return_inverse=True)
-    measured = np.zeros(cells.counts.shape[1], bool)
-    measured[cells.match.target[cells.match.target >= 0]] = True
-    return LabelledCells(log_expression(cells.counts), TREE_OF_ALL.membership(names)[code], measured)
+    return LabelledCells(log_expression(cells.counts), TREE_OF_ALL.membership(names)[code], cells.match.measured)
 
 
 @cache
