@@ -84,6 +84,10 @@ def by_length(
 def drop_tokens(rows: TokenRows, *, share: float, limit: int, rng: np.random.Generator) -> TokenRows:
     """Return rows from which tokens vanished at random: ``share`` of them, more where a row exceeds ``limit``."""
     kept_share = np.minimum(1 - share, limit / np.maximum(rows.lengths, 1))
-    kept = rng.random(len(rows.genes)) < np.repeat(kept_share, rows.lengths)
+    return keep_tokens(rows, rng.random(len(rows.genes)) < np.repeat(kept_share, rows.lengths))
+
+
+def keep_tokens(rows: TokenRows, kept: np.ndarray) -> TokenRows:
+    """Return the cells with only some of their tokens, (tokens,) true for those."""
     indptr = np.concatenate([[0], np.cumsum(kept)])[rows.indptr]
     return type(rows)(indptr, rows.genes[kept], rows.levels[kept])

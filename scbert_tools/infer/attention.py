@@ -5,19 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-import numpy as np
 import torch
 from torch.nn import functional
 
-from ..data.batches import by_length, pad
 from ..model.latent import LatentEncoder
 from ..tokens.levels import to_levels
-from .forward import TOKENS_PER_BATCH
-from .token_scores import CELLS_PER_CHUNK
+from .token_scores import CELLS_PER_CHUNK, readable_batches
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import numpy as np
     from numpy.typing import NDArray
     from scipy import sparse
     from torch import Tensor
@@ -219,9 +217,8 @@ def gene_attention(
     place[torch.from_numpy(genes)] = torch.arange(len(genes))
     for start in range(0, len(cells), CELLS_PER_CHUNK):
         tokens = to_levels(rows(cells[start : start + CELLS_PER_CHUNK]), annotator.levels)
-        readable = np.flatnonzero(tokens.lengths)
-        for chosen in by_length(tokens.lengths[readable], TOKENS_PER_BATCH):
-            square, seen = _square(annotator.network, pad(tokens, readable[chosen]), place, len(genes))
+        for _, batch in readable_batches(tokens):
+            square, seen = _square(annotator.network, batch, place, len(genes))
             sums += square
             n_cells += seen
     return (sums / n_cells[:, None]).numpy()

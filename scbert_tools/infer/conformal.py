@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import compress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -128,6 +128,19 @@ def completed(own: HeldOut, others: HeldOut, *, needed: int) -> HeldOut:
     return HeldOut(own.names, scores, enough)
 
 
+def share_as_odd(odd: NDArray[np.floating[Any]], known: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """Return the share of known cells that are at least as odd, each cell counting as one of them: (cells,).
+
+    Parameters
+    ----------
+    odd
+        (cells,).
+    known
+        (n,) how odd known cells are, sorted.
+    """
+    return np.asarray((1 + len(known) - np.searchsorted(known, odd)) / (1 + len(known)))
+
+
 def p_values(likely: NDArray[np.float32], held_out: HeldOut, *, needed: int) -> NDArray[np.float64]:
     """Return, per cell and label, the share of held-out cells of that label that looked at least as unlikely.
 
@@ -144,9 +157,7 @@ def p_values(likely: NDArray[np.float32], held_out: HeldOut, *, needed: int) -> 
     result = np.empty(likely.shape)
     for place, row in enumerate(held_out.scores):
         own = row[np.isfinite(row)]
-        known = own if len(own) >= needed else together
-        n_odder = len(known) - np.searchsorted(known, 1 - likely[:, place] - 1e-7)
-        result[:, place] = (1 + n_odder) / (1 + len(known))
+        result[:, place] = share_as_odd(1 - likely[:, place] - 1e-7, own if len(own) >= needed else together)
     return result
 
 

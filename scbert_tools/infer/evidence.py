@@ -64,13 +64,13 @@ class Baseline:
         return Inputs(functional.embedding(genes, self.tokens), self.loudness[genes.long()])
 
 
-def frozen_network(annotator: Annotator) -> CellTransformer:
-    """Return a copy of the network whose weights ask for no gradient.
+def require_votes(annotator: Annotator) -> None:
+    """Refuse a model that does not name cells by gene votes and a correction.
 
     Raises
     ------
     ValueError
-        If the network does not name cells by gene votes and a correction.
+        If so.
     """
     if not isinstance(annotator.network.head, CellHead):
         msg = (
@@ -78,6 +78,11 @@ def frozen_network(annotator: Annotator) -> CellTransformer:
             'apart by gene; explain a model of the architecture "mini" or "base".'
         )
         raise ValueError(msg)
+
+
+def frozen_network(annotator: Annotator) -> CellTransformer:
+    """Return a copy of the network whose weights ask for no gradient; refused as by :func:`require_votes`."""
+    require_votes(annotator)
     return deepcopy(annotator.network).requires_grad_(requires_grad=False).eval()
 
 

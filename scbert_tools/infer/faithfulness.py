@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..tokens.levels import TokenRows
+from ..data.batches import keep_tokens
 from .forward import run_network
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from scipy import sparse
 
     from ..model.annotator import Annotator
+    from ..tokens.levels import TokenRows
 
 
 def ranked(scores: NDArray[np.float32], tokens: TokenRows) -> NDArray[np.int64]:
@@ -33,11 +34,6 @@ def ranked(scores: NDArray[np.float32], tokens: TokenRows) -> NDArray[np.int64]:
     place = np.empty(len(scores), np.int64)
     place[order] = np.arange(len(scores)) - np.repeat(tokens.indptr[:-1], tokens.lengths)
     return place
-
-
-def keep_tokens(tokens: TokenRows, kept: NDArray[np.bool_]) -> TokenRows:
-    """Return the cells with only some of their tokens."""
-    return TokenRows(np.concatenate([[0], np.cumsum(kept)])[tokens.indptr], tokens.genes[kept], tokens.levels[kept])
 
 
 def probability_curves(

@@ -92,23 +92,36 @@ def read_cells(
     n_tokens = np.zeros(n_cells, np.int64)
     chunks = [slice(at, min(n_cells, at + CELLS_PER_CHUNK)) for at in range(0, n_cells, CELLS_PER_CHUNK)]
     shown = tqdm(chunks, desc="Reading cells", disable=not progress or n_cells < PROGRESS_FROM)
-    with one_core_each() as n_cores:
-        n_workers = n_cores if current_device().type == "cpu" else 1
-        parts = in_order(partial(_read_chunk, annotator), map(rows, chunks), n_workers)
+    device, room = current_device(), Room()
+    with one_core_each() as n_cores, placed(annotator.network, device):
+        n_workers = n_cores if device.type == "cpu" else 1
+        parts = in_order(partial(_read_chunk, annotator, room), map(rows, chunks), n_workers)
         for chunk, part in zip(shown, parts, strict=True):
             n_tokens[chunk], logits[chunk], embedding[chunk] = part
     return CellStates(logits, embedding, n_tokens)
 
 
-def _read_chunk(annotator: Annotator, values: sparse.csr_matrix) -> tuple[NDArray[np.int64], FloatArray, FloatArray]:
+def _read_chunk(
+    annotator: Annotator, room: Room, values: sparse.csr_matrix
+) -> tuple[NDArray[np.int64], FloatArray, FloatArray]:
     """Return number of tokens, logits and embeddings of some cells."""
     tokens = to_levels(values, annotator.levels)
-    return tokens.lengths, *run_network(annotator, tokens)
+    return tokens.lengths, *run_network(annotator, tokens, room=room)
 
 
-def run_network(annotator: Annotator, tokens: TokenRows) -> tuple[FloatArray, FloatArray]:
-    """Return logits and embeddings of tokenised cells, in their order; where and how large a batch the settings say."""
-    n_cells, device, room = len(tokens.lengths), current_device(), Room()
+def run_network(annotator: Annotator, tokens: TokenRows, *, room: Room | None = None) -> tuple[FloatArray, FloatArray]:
+    """Return logits and embeddings of tokenised cells, in their order; where and how large a batch the settings say.
+
+    Parameters
+    ----------
+    annotator
+        The model.
+    tokens
+        The cells.
+    room
+        What was learned of the memory of a GPU before; nothing by default.
+    """
+    n_cells, device, room = len(tokens.lengths), current_device(), room or Room()
     logits = np.zeros((n_cells, len(annotator.classes)), np.float32)
     embedding = np.zeros((n_cells, annotator.config.width), np.float32)
     lengths = annotator.network.tokens_read(tokens.lengths)

@@ -12,6 +12,7 @@ from scipy.special import softmax
 from ..model.known_cells import KnownCells
 from .conformal import held_out_scores
 from .doublets import doublet_scores, incompatible
+from .familiarity import LOW_COVERAGE
 from .novelty import ALIKE, equal_sample, novelty, signs_of_novelty, usual_signs
 from .profiles import LabelledCells, class_profiles, likeness_of
 
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from .profiles import Likeness
 
 QUANTILES = np.linspace(0, 1, 101)
-FULL = 0.5
-"""Share of the model's genes from which on a data set can say how many genes cells express."""
-
 MOST_OF_A_SET = 600
 """Cells of one data set that decide about label sets, so that none drowns the others."""
 
@@ -144,7 +142,7 @@ def genes_per_cell(sets: Sequence[LabelledCells]) -> NDArray[np.float32]:
     sets
         Cells the model was trained on.
     """
-    full = [one for one in sets if one.measured.mean() >= FULL] or sets
+    full = [one for one in sets if one.measured.mean() >= LOW_COVERAGE] or sets
     n_genes = np.concatenate([np.diff(one.logs.indptr) for one in full])
     return np.quantile(n_genes, QUANTILES).astype(np.float32)
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .conformal import share_as_odd
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -134,8 +136,7 @@ def p_value(score: NDArray[np.float32], held_out: NDArray[np.float32]) -> NDArra
     held_out
         (n,) scores of held-out known cells, sorted.
     """
-    n_odder = len(held_out) - np.searchsorted(held_out, score)
-    return ((1 + n_odder) / (1 + len(held_out))).astype(np.float32)
+    return share_as_odd(score, held_out).astype(np.float32)
 
 
 def equal_sample(

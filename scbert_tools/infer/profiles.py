@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -65,7 +65,6 @@ class Likeness:
         return np.where(self.norms[:, None] > 0, products / (norms[:, None] * lengths), 0).astype(np.float32)
 
 
-@dataclass(frozen=True)
 class ProfileReader:
     """Hands out rows and notes, on their way to the network, how like the classes they are.
 
@@ -79,31 +78,20 @@ class ProfileReader:
         Number of cells.
     """
 
-    rows: Callable[[slice], sparse.csr_matrix]
-    profiles: NDArray[np.float32]
-    n_cells: int
-    _products: NDArray[np.float32] = field(init=False)
-    _norms: NDArray[np.float32] = field(init=False)
-    _rarity: NDArray[np.float32] = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_products", np.zeros((self.n_cells, len(self.profiles)), np.float32))
-        for name in ("_norms", "_rarity"):
-            object.__setattr__(self, name, np.zeros(self.n_cells, np.float32))
+    def __init__(self, rows: Callable[[slice], sparse.csr_matrix], profiles: NDArray[np.float32], n_cells: int) -> None:
+        self.rows, self.profiles, self.known = rows, profiles, (profiles != 0).any(axis=0)
+        products = np.zeros((n_cells, len(profiles)), np.float32)
+        norms, rarity = np.zeros((2, n_cells), np.float32)
+        self.likeness = Likeness(products, norms, profiles @ profiles.T, rarity)
+        """What was noted of the cells handed out so far."""
 
     def __call__(self, cells: slice) -> sparse.csr_matrix:
         """Return the rows of some cells and keep their products with the profiles."""
         rows = self.rows(cells)
-        logs = log_expression(rows, known=(self.profiles != 0).any(axis=0))
-        likeness = likeness_of(logs, self.profiles)
-        self._products[cells], self._norms[cells] = likeness.products, likeness.norms
-        self._rarity[cells] = likeness.rarity
+        found = likeness_of(log_expression(rows, known=self.known), self.profiles)
+        for name in ("products", "norms", "rarity"):
+            getattr(self.likeness, name)[cells] = getattr(found, name)
         return rows
-
-    @property
-    def likeness(self) -> Likeness:
-        """What was noted of the cells handed out so far."""
-        return Likeness(self._products, self._norms, self.profiles @ self.profiles.T, self._rarity)
 
 
 def log_expression(rows: sparse.csr_matrix, *, known: NDArray[np.bool_] | None = None) -> sparse.csr_matrix:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +15,7 @@ from .forward import TOKENS_PER_BATCH
 from .parallel import in_order, one_core_each
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import TypeAlias
 
     from numpy.typing import NDArray
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 
     from ..data.batches import Batch
     from ..model.annotator import Annotator
+    from ..tokens.levels import TokenRows
 
     Kernel: TypeAlias = Callable[[Batch, NDArray[np.int64]], tuple[Tensor, Tensor]]
     """From a batch and the places of its cells in ``cells`` to scores (cells, tokens) and what they sum to (cells,)."""
@@ -86,9 +86,9 @@ def score_groups(
     parts = np.array_split(np.arange(len(cells)), -(-len(cells) // CELLS_PER_CHUNK))
     groups, kept = _Groups(codes, len(annotator.vocabulary)), []
     with one_core_each() as n_cores:
-        work = partial(_score_part, annotator, kernel)
         chunks = ((rows(cells[part]), part) for part in parts)
-        done = in_order(work, chunks, 1 if getattr(kernel, "in_turn", False) else n_cores)
+        n_workers = 1 if getattr(kernel, "in_turn", False) else n_cores
+        done = in_order(lambda chunk: score_chunk(annotator, *chunk, kernel), chunks, n_workers)
         for part, (scores, total) in zip(tqdm(parts, desc="Explaining cells", delay=5), done, strict=True):
             groups.add(part, scores, total)
             kept += [scores] if keep else []
@@ -118,13 +118,6 @@ class _Groups:
         return GroupScores(means, self.n_cells, self.gap, self.total, each)
 
 
-def _score_part(
-    annotator: Annotator, kernel: Kernel, chunk: tuple[sparse.csr_matrix, NDArray[np.int64]]
-) -> tuple[sparse.csr_matrix, NDArray[np.float32]]:
-    """Score one chunk in a thread of its own."""
-    return score_chunk(annotator, *chunk, kernel)
-
-
 def score_chunk(
     annotator: Annotator, linear: sparse.csr_matrix, places: NDArray[np.int64], kernel: Kernel
 ) -> tuple[sparse.csr_matrix, NDArray[np.float32]]:
@@ -143,13 +136,17 @@ def score_chunk(
     """
     tokens = to_levels(linear, annotator.levels)
     values, total = np.zeros(len(tokens.genes), np.float32), np.zeros(len(places), np.float32)
-    readable = np.flatnonzero(tokens.lengths)
-    for chosen in by_length(tokens.lengths[readable], TOKENS_PER_BATCH):
-        cells = readable[chosen]
-        batch = pad(tokens, cells)
+    for cells, batch in readable_batches(tokens):
         scores, expected = kernel(batch, places[cells])
         real = batch.mask[:, 0, 0].numpy()
         place = tokens.indptr[:-1][cells][:, None] + np.arange(real.shape[1])
         values[place[real]] = scores.numpy()[real]
         total[cells] = expected.numpy()
     return sparse.csr_matrix((values, tokens.genes, tokens.indptr), linear.shape), total
+
+
+def readable_batches(tokens: TokenRows) -> Iterator[tuple[NDArray[np.int64], Batch]]:
+    """Yield cells with anything to read, by their places, and their tokens padded, cells of similar length together."""
+    readable = np.flatnonzero(tokens.lengths)
+    for chosen in by_length(tokens.lengths[readable], TOKENS_PER_BATCH):
+        yield readable[chosen], pad(tokens, readable[chosen])

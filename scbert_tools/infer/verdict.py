@@ -140,7 +140,8 @@ def judge(
     )
     gate = annotator.calibration.gate or GATE
     refined = alone if weights is None else gated_evidence(alone, weights, gate=gate)
-    first, decision = name(alone), name(refined)
+    decision = name(refined)
+    first = decision if refined is alone else name(alone)
     return Verdict(
         alone=alone,
         probabilities=refined,

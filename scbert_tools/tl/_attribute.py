@@ -125,7 +125,7 @@ def attribute(  # noqa: PLR0913
     """
     from .. import models
     from ..infer.direction import directions
-    from ..infer.evidence import frozen_network
+    from ..infer.evidence import require_votes
     from ..infer.explainers import check_method, explainer
     from ..infer.token_scores import score_groups
 
@@ -133,7 +133,7 @@ def attribute(  # noqa: PLR0913
     annotator.require_classes()
     baseline = check_method(method, baseline)
     check_n_cells(n_cells)
-    frozen_network(annotator)
+    require_votes(annotator)
     groups = find_groups(adata, groupby, key_added, assigned_only=target == PREDICTED)
     wanted = _find_target(adata, target, key_added)
     toward = directions(annotator, wanted.labels, against)

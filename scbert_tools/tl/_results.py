@@ -58,8 +58,8 @@ class Results:
         known, p_known = self.annotator.known, self.verdict.p_known
         if known is None or p_known is None:
             return []
-        n_genes, coverage = self.reading.states.n_tokens, self.source.match.coverage
-        return [*depth_warnings(n_genes, known.n_genes, gene_coverage=coverage), *oddness_warnings(p_known)]
+        depth = depth_warnings(self.reading.states.n_tokens, known.n_genes, gene_coverage=self.reading.gene_coverage)
+        return [*depth, *oddness_warnings(p_known)]
 
     @cached_property
     def report(self) -> list[str]:

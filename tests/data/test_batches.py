@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from scbert_tools.data.batches import by_length, drop_tokens, pad
+from scbert_tools.data.batches import by_length, drop_tokens, keep_tokens, pad
 from scbert_tools.tokens.levels import TokenRows
 
 
@@ -70,3 +70,9 @@ def test_empty_cells_stay_empty(rows, rng):
 def test_cell_that_is_not_there_is_an_error(rows, cell):
     with pytest.raises(IndexError, match="out of bounds"):
         pad(rows, np.array([cell]))
+
+
+def test_kept_tokens_stay_with_their_cell():
+    tokens = TokenRows(np.array([0, 3, 5]), np.array([1, 4, 6, 0, 2], np.int32), np.array([2, 9, 5, 3, 3], np.uint8))
+    kept = keep_tokens(tokens, np.array([True, False, True, False, True]))
+    assert (kept.indptr.tolist(), kept.genes.tolist(), kept.levels.tolist()) == ([0, 2, 3], [1, 6, 2], [2, 5, 3])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from scbert_tools.infer.faithfulness import equally_loud, keep_tokens, probability_curves, ranked, tokens_of_scores
+from scbert_tools.infer.faithfulness import equally_loud, probability_curves, ranked, tokens_of_scores
 from scbert_tools.infer.forward import run_network
 from scbert_tools.tokens.levels import TokenRows, to_levels
 
@@ -12,11 +12,6 @@ TOKENS = TokenRows(np.array([0, 3, 5]), np.array([1, 4, 6, 0, 2], np.int32), np.
 
 def test_rank_within_each_cell():
     assert ranked(np.array([0.1, 0.9, 0.5, 0.2, 0.3]), TOKENS).tolist() == [2, 0, 1, 1, 0]
-
-
-def test_kept_tokens_stay_with_their_cell():
-    kept = keep_tokens(TOKENS, np.array([True, False, True, False, True]))
-    assert (kept.indptr.tolist(), kept.genes.tolist(), kept.levels.tolist()) == ([0, 2, 3], [1, 6, 2], [2, 5, 3])
 
 
 @pytest.fixture
