@@ -80,12 +80,11 @@ def fit_blend(
     *,
     weight: NDArray[np.float64] | None = None,
     several: bool = False,
-    shares: tuple[float, ...] = SHARES,
 ) -> Blend:
     """Return the share and temperature under which held-out cells are least surprising.
 
-    The first share is kept unless another one gains more than its standard error: a few cells that happen to suit the
-    Transformer are no reason to trust it.
+    No share is given to the Transformer unless one gains more than its standard error: a few cells that happen to suit
+    it are no reason to trust it.
 
     Parameters
     ----------
@@ -97,22 +96,20 @@ def fit_blend(
         (cells,) importance of each cell for the share, equal by default; the temperature is fitted on all cells alike.
     several
         Whether classes are independent of each other.
-    shares
-        Shares to try.
     """
-    cooled = [_cooled(Blend(share, 1.0)(votes, transformer), allowed, several=several) for share in shares]
-    losses = np.stack([each for each, _ in cooled]).astype(np.float64)
+    tried = [cooled(Blend(share, 1.0)(votes, transformer), allowed, several=several) for share in SHARES]
+    losses = np.stack([each for each, _ in tried]).astype(np.float64)
     losses *= 1 if weight is None else weight / weight.mean()
     best = int(losses.mean(axis=1).argmin())
     gain = losses[0] - losses[best]
     trusted = best if gain.mean() > gain.std() / np.sqrt(len(gain)) else 0
-    return Blend(shares[trusted], cooled[trusted][1])
+    return Blend(SHARES[trusted], tried[trusted][1])
 
 
-def _cooled(
+def cooled(
     logits: NDArray[np.float32], allowed: NDArray[np.bool_], *, several: bool
 ) -> tuple[NDArray[np.float32], float]:
-    """Return the surprise of every cell under the best temperature, and that temperature."""
+    """Return the surprise of every cell under the best temperature, and that temperature; as for :func:`surprise`."""
     bounds = tuple(np.log(TEMPERATURES))
 
     def each(log_temperature: float) -> NDArray[np.float32]:

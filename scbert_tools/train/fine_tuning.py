@@ -15,7 +15,7 @@ from ..data.device import Room, current_device, device_of
 from ..data.reference import BatchMaker
 from ..model.heads import CellHead
 from ..tokens.levels import to_levels
-from .blend import Blend, fit_blend, surprise
+from .blend import Blend, cooled, fit_blend
 from .config import TrainConfig
 from .contrast import Contrast, contrastive_objective, read_cell, sibling_emphasis
 from .folds import batch_folds, cell_folds
@@ -134,9 +134,9 @@ def fine_tune_network(
     )
     said = read_logits(network, tokens, judges)
     if not isinstance(network.head, CellHead):
-        alone = fit_blend(said, said, allowed[judges], several=targets.several, shares=(1.0,))
-        parts = {"ours": said / np.float32(alone.temperature)}
-        return FineTuned(network, alone.temperature, None, None, None, history, judges, parts)
+        temperature = cooled(said, allowed[judges], several=targets.several)[1]
+        parts = {"ours": said / np.float32(temperature)}
+        return FineTuned(network, temperature, None, None, None, history, judges, parts)
 
     search = VoteSearch(tokens, len(start.vocabulary), allowed, reference.label, fold, several=targets.several)
     judged = range(min(config.n_judged, int(fold.max()) + 1))
@@ -216,9 +216,7 @@ def _look(tokens: TokenRows, allowed: NDArray[np.bool_], *, several: bool) -> Ca
 
     def look(network: CellTransformer) -> float:
         logits = read_logits(network, tokens, np.arange(len(tokens.lengths)))
-        blend = fit_blend(logits, logits, allowed, several=several, shares=(1.0,))
-        calibrated = blend(logits, logits)
-        return float(surprise(calibrated, allowed, several=several).mean())
+        return float(cooled(logits, allowed, several=several)[0].mean())
 
     return look
 
@@ -226,9 +224,7 @@ def _look(tokens: TokenRows, allowed: NDArray[np.bool_], *, several: bool) -> Ca
 @torch.inference_mode()
 def read_logits(network: CellTransformer, tokens: TokenRows, cells: NDArray[np.int64]) -> NDArray[np.float32]:
     """Return what the Transformer says of some cells without votes, (cells, classes)."""
-    device, logits = device_of(network), np.zeros((len(tokens.lengths), 0), np.float32)
-    for some in by_length(network.tokens_read(tokens.lengths[cells]), TOKENS_PER_LOOK):
-        said = read_cell(network, pad(tokens, cells[some]).to(device))[0].float().cpu().numpy()
-        logits = np.zeros((len(cells), said.shape[1]), np.float32) if not logits.shape[1] else logits
-        logits[some] = said
-    return logits
+    device = device_of(network)
+    batches = list(by_length(network.tokens_read(tokens.lengths[cells]), TOKENS_PER_LOOK))
+    said = [read_cell(network, pad(tokens, cells[some]).to(device))[0].float().cpu().numpy() for some in batches]
+    return np.concatenate(said)[np.argsort(np.concatenate(batches))]

@@ -5,7 +5,7 @@ import pytest
 
 from scbert_tools.data.batches import pad
 from scbert_tools.tokens.levels import Levels, to_levels
-from scbert_tools.train.blend import Blend, fit_blend, surprise
+from scbert_tools.train.blend import Blend, cooled, fit_blend, surprise
 from scbert_tools.train.votes import Votes
 
 TRUTH = np.tile([[True, False], [False, True]], (50, 1))
@@ -25,7 +25,7 @@ def test_transformer_that_knows_more_is_trusted(rng):
 
 def test_temperature_undoes_overconfidence(rng):
     said = logits(0.7, rng)
-    once, tenfold = (fit_blend(factor * said, said, TRUTH, shares=(0.0,)).temperature for factor in (1, 10))
+    once, tenfold = (cooled(factor * said, TRUTH, several=False)[1] for factor in (1, 10))
     assert tenfold == pytest.approx(10 * once, rel=0.02)
 
 
