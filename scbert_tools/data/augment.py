@@ -60,7 +60,7 @@ class Kin:
 
 
 def pool_cells(
-    counts: sparse.csr_matrix, rows: np.ndarray, n_pooled: np.ndarray, kin: Kin, rng: np.random.Generator
+    counts: sparse.csr_matrix, rows: np.ndarray, *, n_pooled: np.ndarray, kin: Kin, rng: np.random.Generator
 ) -> sparse.csr_matrix:
     """Return ``rows``, each summed with ``n_pooled - 1`` relatives: (rows, genes)."""
     partners = kin.draw(rows, n_pooled - 1, rng)
@@ -93,7 +93,7 @@ def log_uniform(low: float, size: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def augment(
-    counts: sparse.csr_matrix, rows: np.ndarray, kin: Kin, strength: Augmentation, rng: np.random.Generator
+    counts: sparse.csr_matrix, rows: np.ndarray, *, kin: Kin, strength: Augmentation, rng: np.random.Generator
 ) -> sparse.csr_matrix:
     """Return augmented counts of ``rows``: pooled, thinned, seen through a panel.
 
@@ -115,7 +115,7 @@ def augment(
     n_pooled = np.where(touched, np.floor(1 / log_uniform(1 / (strength.max_pooled + 1), size, rng)), 1).astype(
         np.int64
     )
-    deeper = pool_cells(counts, rows, np.minimum(n_pooled, strength.max_pooled), kin, rng)
+    deeper = pool_cells(counts, rows, n_pooled=np.minimum(n_pooled, strength.max_pooled), kin=kin, rng=rng)
     shallower = thin(deeper, np.where(touched, log_uniform(strength.min_kept, size, rng), 1.0), rng)
     narrow = rng.random(size) < strength.panel_share
     return restrict_panel(shallower, np.where(narrow, log_uniform(strength.min_panel, size, rng), 1.0), rng)

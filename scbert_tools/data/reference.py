@@ -139,4 +139,4 @@ class BatchMaker:
         """Return the counts of ``cells`` as this step sees them."""
         if self.strength is None:
             return self.reference.counts[cells]
-        return augment(self.reference.counts, cells, self.reference.kin, self.strength, rng)
+        return augment(self.reference.counts, cells, kin=self.reference.kin, strength=self.strength, rng=rng)

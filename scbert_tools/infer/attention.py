@@ -46,7 +46,7 @@ class Reading:
 
 
 def read_openly(
-    encoder: LatentEncoder, tokens: Tensor, mask: Tensor, gain: Tensor | None = None
+    encoder: LatentEncoder, tokens: Tensor, *, mask: Tensor, gain: Tensor | None = None
 ) -> tuple[Tensor, list[Reading]]:
     """Run a latent encoder with its attention in the open; every cell must have a token.
 
@@ -185,7 +185,7 @@ class AttentionToGenes:
         """Return the attention to every token (cells, tokens), and what it sums to: one."""
         del cells
         tokens = self.network.embedding(batch.genes, batch.levels)
-        readings = read_openly(cast("LatentEncoder", self.network.encoder), tokens, batch.mask)[1]
+        readings = read_openly(cast("LatentEncoder", self.network.encoder), tokens, mask=batch.mask)[1]
         shares = roll_out(readings)[:, 0] if self.of == ROLLOUT else readings[int(self.of)].genes[:, 0]
         return shares, torch.ones(len(shares))
 
@@ -193,6 +193,7 @@ class AttentionToGenes:
 def gene_attention(
     annotator: Annotator,
     rows: Callable[[NDArray[np.int64]], sparse.csr_matrix],
+    *,
     cells: NDArray[np.int64],
     genes: NDArray[np.int64],
 ) -> NDArray[np.float32]:
@@ -228,7 +229,7 @@ def gene_attention(
 def _square(network: CellTransformer, batch: Batch, place: Tensor, n_genes: int) -> tuple[Tensor, Tensor]:
     """Return the summed gene-gene attention of a batch and in how many cells each gene is expressed."""
     readings = read_openly(
-        cast("LatentEncoder", network.encoder), network.embedding(batch.genes, batch.levels), batch.mask
+        cast("LatentEncoder", network.encoder), network.embedding(batch.genes, batch.levels), mask=batch.mask
     )[1]
     shares = share_out(readings)
     column = place[batch.genes.long()].masked_fill(~batch.mask[:, 0, 0], -1)

@@ -110,7 +110,7 @@ def votes_toward(network: CellTransformer, genes: Tensor, direction: Tensor) -> 
     return (network.head.votes.weight @ kinds.T)[genes.long(), place[:, None]]
 
 
-def evidence_of(network: CellTransformer, batch: Batch, inputs: Inputs, direction: Tensor) -> Tensor:
+def evidence_of(network: CellTransformer, batch: Batch, inputs: Inputs, *, direction: Tensor) -> Tensor:
     """Return the evidence in each cell, (cells,): what its votes and its correction say along its direction."""
     votes = (inputs.loudness * votes_toward(network, batch.genes, direction)).sum(1)
     cell = network.encoder(inputs.tokens, batch.mask, n_kept=1)[:, 0]

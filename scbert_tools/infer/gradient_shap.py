@@ -70,7 +70,9 @@ class GradientShap:
             copies = Batch(
                 *(part.expand(len(tokens), *part.shape[1:]) for part in (cell.genes, cell.levels, cell.mask))
             )
-            return evidence_of(self.network, copies, Inputs(tokens, loudness), direction.expand(len(tokens), -1))
+            return evidence_of(
+                self.network, copies, Inputs(tokens, loudness), direction=direction.expand(len(tokens), -1)
+            )
 
         with _global_seed(self.rng):
             parts = captum.GradientShap(evidence).attribute(

@@ -56,7 +56,7 @@ class IntegratedGradients:
         with torch.no_grad():
             own, base = inputs_of(self.network, batch), self.baseline.of(batch.genes)
             start = Inputs(base.tokens, base.loudness * batch.mask[:, 0, 0])
-            change = [evidence_of(self.network, batch, inputs, direction) for inputs in (own, start)]
+            change = [evidence_of(self.network, batch, inputs, direction=direction) for inputs in (own, start)]
             votes = (own.loudness - start.loudness) * votes_toward(self.network, batch.genes, direction)
         toward = direction @ self.network.head.correction.weight  # (cells, width)
         gains = torch.zeros_like(votes)
@@ -82,7 +82,7 @@ def _encoding(network: CellTransformer, batch: Batch, tokens: Tensor, start: Ten
 
 def _encode_openly(encoder: LatentEncoder, tokens: Tensor, mask: Tensor, gain: Tensor) -> Tensor:
     """Encode token vectors made shorter, without a gradient of the vectors: half the work."""
-    return read_openly(encoder, tokens, mask, gain)[0]
+    return read_openly(encoder, tokens, mask=mask, gain=gain)[0]
 
 
 def _encode_any(network: CellTransformer, tokens: Tensor, start: Tensor, mask: Tensor, gain: Tensor) -> Tensor:

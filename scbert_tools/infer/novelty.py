@@ -157,7 +157,7 @@ def equal_sample(
 
 
 def novelty_of(
-    logits: NDArray[np.float32], likeness: Likeness, n_genes: NDArray[np.int64], known: KnownCells
+    logits: NDArray[np.float32], likeness: Likeness, *, n_genes: NDArray[np.int64], known: KnownCells
 ) -> NDArray[np.float32]:
     """Return the novelty of cells by what a model remembers of the cells it knows: (cells,).
 

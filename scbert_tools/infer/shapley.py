@@ -52,7 +52,7 @@ class Shapley:
         direction, own = self.direction[torch.from_numpy(cells)], inputs_of(self.network, batch)
         scores = own.loudness * votes_toward(self.network, batch.genes, direction)
         nothing = Inputs(torch.zeros_like(own.tokens), torch.zeros_like(own.loudness))
-        change = [evidence_of(self.network, batch, inputs, direction) for inputs in (own, nothing)]
+        change = [evidence_of(self.network, batch, inputs, direction=direction) for inputs in (own, nothing)]
         for row, toward in enumerate(direction @ self.network.head.correction.weight):
             asked = _Mutilated(self.network, batch, row, toward)
             scores[row, : len(asked.genes)] += torch.from_numpy(self._explain(shap, asked))

@@ -88,7 +88,9 @@ def score_groups(
     with one_core_each() as n_cores:
         chunks = ((rows(cells[part]), part) for part in parts)
         n_workers = 1 if getattr(kernel, "in_turn", False) else n_cores
-        done = in_order(lambda chunk: score_chunk(annotator, *chunk, kernel), chunks, n_workers)
+        done = in_order(
+            lambda chunk: score_chunk(annotator, chunk[0], places=chunk[1], kernel=kernel), chunks, n_workers
+        )
         for part, (scores, total) in zip(tqdm(parts, desc="Explaining cells", delay=5), done, strict=True):
             groups.add(part, scores, total)
             kept += [scores] if keep else []
@@ -119,7 +121,7 @@ class _Groups:
 
 
 def score_chunk(
-    annotator: Annotator, linear: sparse.csr_matrix, places: NDArray[np.int64], kernel: Kernel
+    annotator: Annotator, linear: sparse.csr_matrix, *, places: NDArray[np.int64], kernel: Kernel
 ) -> tuple[sparse.csr_matrix, NDArray[np.float32]]:
     """Return the scores of some cells, (cells, vocabulary), and what those of each should sum to, (cells,).
 

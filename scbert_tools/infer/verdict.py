@@ -157,7 +157,7 @@ def p_known_of(annotator: Annotator, reading: Reading) -> NDArray[np.float32] | 
     if annotator.known is None or reading.likeness is None:
         return None
     states = reading.states
-    odd = novelty_of(states.logits, reading.likeness, states.n_tokens, annotator.known)
+    odd = novelty_of(states.logits, reading.likeness, n_genes=states.n_tokens, known=annotator.known)
     return np.where(states.n_tokens > 0, p_value(odd, annotator.known.novelty), np.float32(1))
 
 

@@ -87,11 +87,11 @@ class CellHead(nn.Module):
         self.votes, self.correction, self.alone = votes, correction, alone
         self.in_features = correction.in_features
 
-    def forward(self, cell: Tensor, genes: Tensor, levels: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, cell: Tensor, *, genes: Tensor, levels: Tensor, mask: Tensor) -> Tensor:
         """Return the logits, (cells, classes); arguments as in :class:`GeneVotes`, ``cell`` (cells, width)."""
         return self.votes(genes, levels, mask) + self.correction(cell)
 
-    def opinions(self, cell: Tensor, genes: Tensor, levels: Tensor, mask: Tensor) -> tuple[Tensor, ...]:
+    def opinions(self, cell: Tensor, *, genes: Tensor, levels: Tensor, mask: Tensor) -> tuple[Tensor, ...]:
         """Return what training asks to be right: corrected votes, votes, vector, each (cells, classes).
 
         The correction is trained on fixed votes, so it learns only what single genes cannot tell.

@@ -123,7 +123,7 @@ class LatentLayer(nn.Module):
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(3))
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, latents: Tensor, tokens: Tensor, mask: Tensor, n_kept: int) -> Tensor:
+    def forward(self, latents: Tensor, tokens: Tensor, mask: Tensor, *, n_kept: int) -> Tensor:
         """Return the first ``n_kept`` latents after one layer; shapes as in :class:`CrossAttention`."""
         latents = latents + self.dropout(self.cross(self.norms[0](latents), tokens, mask))
         kept = latents[:, :n_kept] + self.dropout(self.mix(self.norms[1](latents), n_asking=n_kept))
@@ -169,5 +169,5 @@ class LatentEncoder(nn.Module):
         latents = self.start[None]  # the first layer asks the same of every cell
         for layer in self.layers:
             last = layer is self.layers[-1]
-            latents = layer(latents, tokens, mask, (n_kept or n_latents) if last else n_latents)
+            latents = layer(latents, tokens, mask, n_kept=(n_kept or n_latents) if last else n_latents)
         return self.norm(latents)

@@ -75,12 +75,12 @@ class CellTransformer(nn.Module):
             (cells, 1, 1, tokens), true where a token is real.
         """
         cell = self.encoder(self.embedding(genes, levels), mask, n_kept=1)[:, 0]
-        return CellOutput(self.head(cell, genes, levels, mask), cell)
+        return CellOutput(self.head(cell, genes=genes, levels=levels, mask=mask), cell)
 
     def opinions(self, genes: Tensor, levels: Tensor, mask: Tensor) -> tuple[Tensor, ...]:
         """Return every set of logits that training asks to be right, each (cells, classes)."""
         cell = self.encoder(self.embedding(genes, levels), mask, n_kept=1)[:, 0]
-        opinions: tuple[Tensor, ...] = self.head.opinions(cell, genes, levels, mask)
+        opinions: tuple[Tensor, ...] = self.head.opinions(cell, genes=genes, levels=levels, mask=mask)
         return opinions
 
     def tokens_read(self, n_expressed: NDArray[np.int64]) -> NDArray[np.int64]:

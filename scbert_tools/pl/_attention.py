@@ -85,7 +85,7 @@ def attention(
     table = table_of(adata, keys.attention, "attention")
     names = chosen_labels(table, labels)
     genes = _best(table, names, n_genes)
-    known = known_among(adata, genes, names, key_added)
+    known = known_among(adata, genes, names, key_added=key_added)
     return finish(_draw_heatmap(100 * table.loc[genes, names], known, ax), show=show)
 
 

@@ -105,7 +105,7 @@ def _name_genes(adata: AnnData, ax: Axes, genes: NDArray[np.int64], label: str, 
     names = [str(name) for name in adata.var_names[genes]]
     ax.set_yticks(range(len(names)), names, fontsize=9)
     ax.set_ylim(len(names) - 0.4, -0.6)
-    mark_known(ax, known_among(adata, names, [label], key_added)[:, 0])
+    mark_known(ax, known_among(adata, names, [label], key_added=key_added)[:, 0])
     ax.axvline(0, color="0.3", linewidth=0.8, zorder=0)
     ax.spines[["top", "right"]].set_visible(False)
 
@@ -212,7 +212,7 @@ def _waterfall(adata: AnnData, cell: str | None, n_genes: int, key_added: str, a
     ax.set_yticks(range(len(steps)), [*(str(name) for name in adata.var_names[genes]), f"{n_others:,} other genes"])
     ax.set_ylim(len(steps) - 0.4, -0.6)
     ax.axvline(ends[-1], color="0.3", linewidth=0.8, linestyle=":", zorder=0)
-    known = known_among(adata, [str(name) for name in adata.var_names[genes]], [label], key_added)[:, 0]
+    known = known_among(adata, [str(name) for name in adata.var_names[genes]], [label], key_added=key_added)[:, 0]
     mark_known(ax, np.append(known, False))
     ax.set(xlabel=UNIT, title=f"{cell}\n{label}: {ends[-1]:+.1f} over the {params['baseline']} cell")
     ax.title.set_fontsize("medium")

@@ -32,7 +32,7 @@ def label_colours(labels: Sequence[str]) -> dict[str, str]:
     return {label: to_hex(tuple(every[place % len(every)].tolist())) for place, label in enumerate(labels)}
 
 
-def known_among(adata: AnnData, genes: Sequence[str], labels: Sequence[str], key_added: str) -> NDArray[np.bool_]:
+def known_among(adata: AnnData, genes: Sequence[str], labels: Sequence[str], *, key_added: str) -> NDArray[np.bool_]:
     """Return which genes the literature calls markers of which label: (genes, labels).
 
     The Cell Ontology ids are those that ``annotate`` wrote; a label without one has no known markers.

@@ -138,7 +138,7 @@ def annotate(
     results = Results(annotator, source, reading, verdict, temperature, sets)
     params = {"refine": refine, "layer": layer, "coverage": coverage, "reject": reject}
     adata = own(adata, copy=copy)
-    write_results(adata, AnnotationKeys(key_added), results, params)
+    write_results(adata, AnnotationKeys(key_added), results, params=params)
     return adata if copy else None
 
 

@@ -110,7 +110,7 @@ def attention(
     chosen = _chosen_genes(source, genes)
     cells = groups.draw(n_cells, np.random.default_rng(rng))
     scores = score_groups(annotator, source.rows, cells, groups.codes[cells], kernel)
-    square = None if genes is None else gene_attention(annotator, source.rows, cells, chosen)
+    square = None if genes is None else gene_attention(annotator, source.rows, cells=cells, genes=chosen)
     adata = own(adata, copy=copy)
     _write(adata, ExplanationKeys(key_added), groups, to_own_genes(adata, source).T @ scores.means.T)
     adata.uns[ExplanationKeys(key_added).attention] = {

@@ -67,7 +67,7 @@ class Results:
         return report_lines(self.verdict, n_proposed=int(self.proposed.max(initial=-1)) + 1, warnings=self.warnings)
 
 
-def write_results(adata: AnnData, keys: AnnotationKeys, results: Results, params: Mapping[str, object]) -> None:
+def write_results(adata: AnnData, keys: AnnotationKeys, results: Results, *, params: Mapping[str, object]) -> None:
     """Write all fields, drop those of an earlier call that this one does not renew, and tell the report."""
     columns = _columns(keys, results)
     record = _record(results, params)

@@ -208,7 +208,7 @@ def logistic_augmented(
     raw = stack_counts(used, common)
     kin = Kin(pd.factorize(pd.Series(task.group) + "/" + pd.Series(task.labels))[0])
     rows = np.tile(np.arange(raw.shape[0]), N_COPIES)
-    made = augment(raw, rows, kin, Augmentation(), np.random.default_rng(seed))
+    made = augment(raw, rows, kin=kin, strength=Augmentation(), rng=np.random.default_rng(seed))
     larger = Task(log_normalize(made), task.labels[rows], task.test, common, task.group[rows])
     return fit_and_predict("logistic_augmented", logistic_model(chosen), larger, chosen)
 

@@ -23,7 +23,7 @@ def counts(rng):
 
 @pytest.mark.parametrize("row", range(6))
 def test_pooling_sums_relatives_only(one_hot, rng, row):
-    pooled = pool_cells(one_hot, np.full(50, row), np.full(50, 4), Kin(GROUP), rng).toarray()
+    pooled = pool_cells(one_hot, np.full(50, row), n_pooled=np.full(50, 4), kin=Kin(GROUP), rng=rng).toarray()
     assert (pooled.sum(axis=1) == 4).all()
     assert (pooled[:, row] >= 1).all()
     assert set(np.flatnonzero(pooled.sum(axis=0))) == set(np.flatnonzero(GROUP[row] == GROUP))
@@ -31,7 +31,7 @@ def test_pooling_sums_relatives_only(one_hot, rng, row):
 
 @pytest.mark.parametrize("n_pooled", [1, 3])
 def test_each_cell_is_pooled_as_often_as_asked(one_hot, rng, n_pooled):
-    pooled = pool_cells(one_hot, np.array([0, 1]), np.array([1, n_pooled]), Kin(GROUP), rng)
+    pooled = pool_cells(one_hot, np.array([0, 1]), n_pooled=np.array([1, n_pooled]), kin=Kin(GROUP), rng=rng)
     assert np.asarray(pooled.sum(axis=1)).ravel().tolist() == [1, n_pooled]
 
 
@@ -65,13 +65,14 @@ def test_log_uniform_numbers_are_as_often_below_as_above_the_geometric_mean(rng)
 
 @pytest.mark.parametrize("strength", [OFF, Augmentation(untouched=1.0, panel_share=0.0)], ids=["off", "untouched"])
 def test_nothing_happens_where_nothing_is_asked_for(counts, rng, strength):
-    seen = augment(counts, np.array([3, 3, 5]), Kin(GROUP), strength, rng)
+    seen = augment(counts, np.array([3, 3, 5]), kin=Kin(GROUP), strength=strength, rng=rng)
     assert (seen != counts[[3, 3, 5]]).nnz == 0
 
 
 def test_same_generator_gives_the_same_cells_and_another_one_others(counts):
     one, same, other = (
-        augment(counts, np.arange(6), Kin(GROUP), Augmentation(), np.random.default_rng(seed)) for seed in (0, 0, 1)
+        augment(counts, np.arange(6), kin=Kin(GROUP), strength=Augmentation(), rng=np.random.default_rng(seed))
+        for seed in (0, 0, 1)
     )
     assert (one != same).nnz == 0
     assert (one != other).nnz > 0
@@ -79,7 +80,9 @@ def test_same_generator_gives_the_same_cells_and_another_one_others(counts):
 
 def test_depth_grows_and_falls_and_the_reference_stays(counts, rng):
     before = counts.copy()
-    totals = augment(counts, np.zeros(500, int) + 1, Kin(GROUP), Augmentation(panel_share=0.0), rng).sum(axis=1)
+    totals = augment(
+        counts, np.zeros(500, int) + 1, kin=Kin(GROUP), strength=Augmentation(panel_share=0.0), rng=rng
+    ).sum(axis=1)
     assert totals.max() > 3 * counts[1].sum()
     assert totals.min() < 0.5 * counts[1].sum()
     assert (before != counts).nnz == 0

@@ -1,6 +1,7 @@
 """Attention in the open is that of the forward pass, and rolls out to shares of one."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -35,7 +36,7 @@ def tokens(trained, batch):
 
 @torch.no_grad()
 def test_open_reading_is_the_forward_pass(trained, batch, tokens):
-    cell, readings = read_openly(trained.network.encoder, tokens, batch.mask)
+    cell, readings = read_openly(trained.network.encoder, tokens, mask=batch.mask)
     torch.testing.assert_close(cell, trained.network(batch.genes, batch.levels, batch.mask).embedding)
     assert all((reading.genes.masked_select(~batch.mask[:, 0]) == 0).all() for reading in readings)
 
@@ -44,7 +45,7 @@ def test_open_reading_is_the_forward_pass(trained, batch, tokens):
 @pytest.mark.parametrize("gain", [1.0, 0.3])
 def test_gain_makes_token_vectors_shorter(trained, batch, tokens, gain):
     gains = torch.full(batch.genes.shape, gain)
-    cell, _ = read_openly(trained.network.encoder, tokens, batch.mask, gains)
+    cell, _ = read_openly(trained.network.encoder, tokens, mask=batch.mask, gain=gains)
     expected = trained.network.encoder(gain * tokens, batch.mask, n_kept=1)[:, 0]
     torch.testing.assert_close(cell, expected)
 
@@ -58,7 +59,7 @@ def test_rollout_by_hand():
 
 @torch.no_grad()
 def test_shares_of_latents_add_up_to_the_rollout(trained, batch, tokens):
-    readings = read_openly(trained.network.encoder, tokens, batch.mask)[1]
+    readings = read_openly(trained.network.encoder, tokens, mask=batch.mask)[1]
     torch.testing.assert_close(share_out(readings).sum(1), roll_out(readings)[:, 0])
 
 
@@ -83,20 +84,20 @@ def test_model_without_latents_is_refused(trained):
 
 
 def test_gene_attention_over_all_genes_sums_to_one(trained, adata):
-    square = gene_attention(trained, lambda cells: adata.X[cells], np.arange(30), np.arange(12))
+    square = gene_attention(trained, lambda cells: adata.X[cells], cells=np.arange(30), genes=np.arange(12))
     np.testing.assert_allclose(square.sum(axis=1), 1, rtol=1e-5)
 
 
 def test_gene_attention_of_a_choice_is_part_of_the_whole(trained, adata):
-    asked = (trained, lambda cells: adata.X[cells], np.arange(30))
+    asked = partial(gene_attention, trained, lambda cells: adata.X[cells], cells=np.arange(30))
     chosen = np.array([7, 0, 4])
-    whole = gene_attention(*asked, np.arange(12))
-    np.testing.assert_allclose(gene_attention(*asked, chosen), whole[np.ix_(chosen, chosen)], rtol=1e-5)
+    whole = asked(genes=np.arange(12))
+    np.testing.assert_allclose(asked(genes=chosen), whole[np.ix_(chosen, chosen)], rtol=1e-5)
 
 
 def test_gene_that_no_cell_expresses_is_missing(trained, adata):
     values = adata.X.copy()
     values.data[values.indices == 5] = 0
-    square = gene_attention(trained, lambda cells: values[cells], np.arange(30), np.array([5, 1]))
+    square = gene_attention(trained, lambda cells: values[cells], cells=np.arange(30), genes=np.array([5, 1]))
     assert np.isnan(square[0]).all()
     assert not np.isnan(square[1]).any()

@@ -23,7 +23,7 @@ def test_evidence_is_direction_times_logits(trained, adata, power):
     batch = pad(to_levels(adata.X, trained.levels))
     direction = torch.from_numpy(directions(trained, adata.obs["cell_type"].tolist()))
     logits = network(batch.genes, batch.levels, batch.mask).logits
-    found = evidence_of(network, batch, inputs_of(network, batch), direction)
+    found = evidence_of(network, batch, inputs_of(network, batch), direction=direction)
     torch.testing.assert_close(found, (logits * direction).sum(1))
 
 

@@ -53,7 +53,7 @@ def test_scores_are_those_of_captum(network, batch, direction):
     own = inputs_of(network, batch)
 
     def evidence(tokens, loudness):
-        return evidence_of(network, batch, Inputs(tokens, loudness), direction)
+        return evidence_of(network, batch, Inputs(tokens, loudness), direction=direction)
 
     parts = attr.IntegratedGradients(evidence).attribute((own.tokens, own.loudness), n_steps=20, internal_batch_size=30)
     scores, _ = IntegratedGradients(network, direction, empty_baseline(network), 20)(batch, CELLS)

@@ -55,11 +55,11 @@ def test_two_genes_get_their_shapley_values(network, trained, adata, direction):
             network,
             type(batch)(batch.genes, batch.levels, case.bool()[None, None, None]),
             Inputs(own.tokens, own.loudness * case),
-            direction[:1],
+            direction=direction[:1],
         ).item()
         for case in left
     ]
-    nothing = evidence_of(network, batch, Inputs(0 * own.tokens, 0 * own.loudness), direction[:1]).item()
+    nothing = evidence_of(network, batch, Inputs(0 * own.tokens, 0 * own.loudness), direction=direction[:1]).item()
     first = ((seen[1] - nothing) + (seen[0] - seen[2])) / 2
     scores, _ = Shapley(network, direction, 50)(batch, np.array([0]))
     assert scores[0].tolist() == pytest.approx([first, seen[0] - nothing - first], abs=1e-4)

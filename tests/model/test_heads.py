@@ -50,7 +50,7 @@ def test_cell_without_genes_has_no_votes(votes):
 @pytest.mark.parametrize(("opinion", "moves_votes"), [(0, False), (1, True), (2, False)], ids=["sum", "votes", "alone"])
 def test_only_their_own_opinion_trains_the_votes(opinion, moves_votes):
     head = build_cell_head(n_genes=4, width=8, n_classes=2)
-    head.opinions(torch.randn(2, 8), GENES, LEVELS, MASK)[opinion].square().sum().backward()
+    head.opinions(torch.randn(2, 8), genes=GENES, levels=LEVELS, mask=MASK)[opinion].square().sum().backward()
     assert (head.votes.bias.grad is not None) == moves_votes
 
 

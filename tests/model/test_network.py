@@ -24,7 +24,9 @@ def test_outputs_have_the_configured_sizes(n_latents, n_layers, n_classes):
 def test_cell_embedding_is_the_first_latent_and_logits_are_read_from_it(annotator):
     output = annotator.network(GENES, LEVELS, MASK)
     torch.testing.assert_close(output.embedding, annotator.network.latents(GENES, LEVELS, MASK)[:, 0])
-    torch.testing.assert_close(output.logits, annotator.network.head(output.embedding, GENES, LEVELS, MASK))
+    torch.testing.assert_close(
+        output.logits, annotator.network.head(output.embedding, genes=GENES, levels=LEVELS, mask=MASK)
+    )
 
 
 @pytest.mark.parametrize("cells", [[0], [1], [1, 0], [0, 1, 1]], ids=str)
