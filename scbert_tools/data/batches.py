@@ -45,6 +45,11 @@ class Batch:
         """Return every ``step``-th cell, beginning with the cell ``first``."""
         return Batch(self.genes[first::step], self.levels[first::step], self.mask[first::step])
 
+    def alone(self, row: int) -> Batch:
+        """Return one cell without padding."""
+        real = self.mask[row, 0, 0]
+        return Batch(self.genes[row][real][None], self.levels[row][real][None], self.mask[row][..., real][None])
+
 
 def pad(rows: TokenRows, cells: np.ndarray | None = None) -> Batch:
     """Return ``cells`` of ``rows`` (all by default) padded to the longest of them, to one token at least."""

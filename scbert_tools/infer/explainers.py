@@ -52,7 +52,8 @@ def check_method(method: str, baseline: str | None) -> str:
         If a package that the method needs is missing.
     """
     if method not in METHODS:
-        msg = f"`method` must be one of {list(METHODS)}, got {method!r}."
+        instead = " For attention call `sbt.tl.attention`." if method == "attention" else ""
+        msg = f"`method` must be one of {list(METHODS)}, got {method!r}.{instead}"
         raise ValueError(msg)
     if METHODS[method]:
         require(METHODS[method], purpose=f'`method="{method}"`')

@@ -57,7 +57,7 @@ class GradientShap:
         captum = require("captum.attr", purpose='`method="gradient_shap"`')
         scores, change = torch.zeros(batch.genes.shape), torch.zeros(len(batch))
         for row, cell in enumerate(cells):
-            one = _without_padding(batch, row)
+            one = batch.alone(row)
             scores[row, : one.genes.shape[1]], change[row] = self._explain(captum, one, self.direction[cell])
         return scores, change
 
@@ -95,12 +95,6 @@ class GradientShap:
     def _loud(self) -> Tensor:
         """How loud the genes vote in the cells of the background, (other cells, vocabulary)."""
         return loudness(torch.from_numpy(self.background - 1).clamp_min(0), self.network.head.votes.power)
-
-
-def _without_padding(batch: Batch, row: int) -> Batch:
-    """Return one cell alone, with its own tokens only."""
-    real = batch.mask[row, 0, 0]
-    return Batch(batch.genes[row][real][None], batch.levels[row][real][None], batch.mask[row][..., real][None])
 
 
 @contextmanager

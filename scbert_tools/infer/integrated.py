@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from ..model.latent import LatentEncoder
-from .attention import read_openly
 from .evidence import Inputs, evidence_of, inputs_of, votes_toward
+from .latent_attention import read_openly
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -72,21 +72,25 @@ def attention(
     ``uns["scbert_attention"]``
         Parameters, cells per group, model.
     ``uns["scbert_gene_attention"]``
-        With ``genes``: of the attention of the latents that read the row's gene, the share that goes to the column's
-        (table of float32, genes × genes), averaged over the cells that express the row's gene; missing where none does.
+        With ``genes``: where the row's gene looks as well, the share that goes to the column's (table of float32,
+        genes × genes), averaged over the cells that express the row's gene; missing where none does. In a model with
+        latents this is the attention of the latents that read the row's gene, else the gene's own, rolled out.
 
     Raises
     ------
     KeyError
         If ``annotate`` has not been run and ``groupby`` is ``None``, or ``groupby``, ``layer`` or a gene is missing.
     ValueError
-        If the data cannot be read, no cell is in a group, the model has no latent attention, or ``of``, ``n_cells`` or
-        ``genes`` is out of range.
+        If the data cannot be read, no cell is in a group, the model has no attention to follow (a published-format
+        checkpoint), or ``of``, ``n_cells`` or ``genes`` is out of range.
+    TypeError
+        If ``genes`` is one name instead of several.
 
     Notes
     -----
     Attention rollout: Abnar and Zuidema 2020 (doi:10.18653/v1/2020.acl-main.385). Each step keeps one half of
-    what a latent held and takes the other from what it attends to; heads are averaged.
+    what a token held and takes the other from what it attends to; heads are averaged. The table of genes × genes of
+    a cell is never made: it is followed row by row from CLS, or from the genes asked for.
 
     Examples
     --------
@@ -99,11 +103,11 @@ def attention(
     True
     """
     from .. import models
-    from ..infer.attention import AttentionToGenes, gene_attention
+    from ..infer.attention import attention_of, gene_attention
     from ..infer.token_scores import score_groups
 
     annotator = models.load(model)
-    kernel = AttentionToGenes.of_model(annotator, of)
+    kernel = attention_of(annotator, of)
     check_n_cells(n_cells)
     groups = find_groups(adata, groupby, key_added)
     source = find_cells(adata, annotator.vocabulary, layer=layer)
@@ -128,6 +132,9 @@ def attention(
 
 def _chosen_genes(source: CellSource, genes: Sequence[str] | None) -> np.ndarray:
     """Return the numbers of genes in the model, or say which are not in the data or not in the model."""
+    if isinstance(genes, str):
+        msg = f"`genes` must be a list of gene names, got the one name {genes!r}; write `genes=[{genes!r}, ...]`."
+        raise TypeError(msg)
     wanted = [] if genes is None else list(genes)
     place = {name: column for column, name in reversed(list(enumerate(source.names)))}
     absent = [gene for gene in wanted if gene not in place]

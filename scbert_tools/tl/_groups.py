@@ -88,7 +88,9 @@ def find_groups(adata: AnnData, groupby: str | None, key_added: str, *, assigned
     groups = pd.Categorical(column)
     n_cells = np.bincount(groups.codes[groups.codes >= 0], minlength=len(groups.categories))
     if not n_cells.any():
-        msg = f"`groupby` {column.name!r} puts no cell into a group: every cell is missing or {UNASSIGNED!r}."
+        missing = f"missing or {UNASSIGNED!r}" if assigned_only else "missing"
+        remedy = " To explain unassigned cells, give `target` and `groupby`." if assigned_only else ""
+        msg = f"`groupby` {column.name!r} puts no cell into a group: every cell is {missing}.{remedy}"
         raise ValueError(msg)
     if not n_cells.all():
         empty = [str(name) for name in groups.categories[n_cells == 0] if name != UNASSIGNED]

@@ -108,7 +108,10 @@ def markers(
 def _scores(adata: AnnData, method: str, keys: ExplanationKeys) -> pd.DataFrame:
     """Return genes × labels, or say what has to be run first."""
     if method not in WRITTEN_BY:
-        msg = f"`method` must be one of {list(WRITTEN_BY)}, got {method!r}."
+        msg = (
+            f"`method` must be one of {list(WRITTEN_BY)}, got {method!r}; how to attribute is chosen by "
+            "`sbt.tl.attribute(adata, method=...)`."
+        )
         raise ValueError(msg)
     key = getattr(keys, method)
     if key not in adata.varm:

@@ -20,7 +20,7 @@ from results import FOLDER
 from scbert_tools import models
 from scbert_tools.genes import align_columns, match_genes
 from scbert_tools.genes.markers import are_markers
-from scbert_tools.infer.attention import AttentionToGenes
+from scbert_tools.infer.attention import attention_of
 from scbert_tools.infer.direction import directions
 from scbert_tools.infer.enrichment import against_others, auroc
 from scbert_tools.infer.explainers import BASELINES, METHODS, explainer
@@ -90,7 +90,7 @@ def scores_of(method: str, question: Question, name: str, seed: int) -> sparse.c
     if method == "logistic":
         return logistic_scores(question, name)
     if method == "attention":
-        kernel = AttentionToGenes.of_model(question.annotator)
+        kernel = attention_of(question.annotator)
     else:
         toward = directions(question.annotator, question.label.tolist())
         background = question.everyone[np.sort(rng.permutation(question.everyone.shape[0])[:1000])]
@@ -225,21 +225,21 @@ def speed(model: str) -> None:
 
     import scbert_tools as sbt
 
-    def timed(name: str, n_cells: int, adata: ad.AnnData, call: Callable[..., object], **options: object) -> None:
+    def timed(name: str, adata: ad.AnnData, call: Callable[..., object], **options: object) -> None:
         start, busy = time.perf_counter(), time.process_time()
         call(adata, model=model, **options)
         seconds = {"seconds": time.perf_counter() - start, "processor_seconds": time.process_time() - busy}
-        rows.append({"call": name, "cells": n_cells, "threads": torch.get_num_threads(), **seconds})
+        rows.append({"call": name, "cells": adata.n_obs, "threads": torch.get_num_threads(), **seconds})
 
     rows: list[dict[str, object]] = []
     many = cells_of(10_000)
     sbt.tl.annotate(many[:500].copy(), model=model)
-    timed("annotate", 10_000, many, sbt.tl.annotate)
-    timed("attention", 10_000, many, sbt.tl.attention)
+    timed("annotate", many, sbt.tl.annotate)
+    timed("attention", many, sbt.tl.attention)
     for method, n_cells in [("integrated_gradients", 1000), ("shap", 50), ("gradient_shap", 50)]:
         few = many[:n_cells].copy()
         few.obs["all"] = "cells"
-        timed(method, n_cells, few, sbt.tl.attribute, method=method, groupby="all", n_cells=None)
+        timed(method, few, sbt.tl.attribute, method=method, groupby="all", n_cells=None)
     pd.DataFrame(rows).round(2).to_csv(FOLDER / "faithfulness_speed.csv", index=False)
 
 

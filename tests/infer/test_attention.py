@@ -1,103 +1,65 @@
-"""Attention in the open is that of the forward pass, and rolls out to shares of one."""
+"""Attention of every architecture that has any; genes × genes for a choice of genes."""
 
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import pytest
 import torch
 
-from scbert_tools.data.batches import pad
-from scbert_tools.infer.attention import (
-    AttentionToGenes,
-    Reading,
-    gene_attention,
-    read_openly,
-    roll_out,
-    share_out,
-)
+from scbert_tools.infer.attention import attention_of, gene_attention
+from scbert_tools.infer.latent_attention import LatentAttention
+from scbert_tools.infer.self_attention import ExactAttention
 from scbert_tools.model.config import ModelConfig
 from scbert_tools.model.network import build_network
-from scbert_tools.tokens.levels import Levels, to_levels
+
+EVERYONE = np.arange(30)
 
 
-@pytest.fixture
-def batch(adata):
-    values = adata.X.copy()
-    values.data[values.indptr[0] + 3 : values.indptr[1]] = 0
-    values.eliminate_zeros()
-    return pad(to_levels(values, Levels()))
+@pytest.fixture(params=["mini", "base"])
+def model(request, trained):
+    """The toy model, or exact attention with random weights for the same genes."""
+    if request.param == "mini":
+        return trained
+    torch.manual_seed(0)
+    config = ModelConfig.of("base", n_genes=12, width=16, n_heads=2, n_layers=2, feed_forward=8)
+    return replace(trained, config=config, network=build_network(config, 3))
 
 
-@pytest.fixture
-def tokens(trained, batch):
-    return trained.network.embedding(batch.genes, batch.levels).detach()
-
-
-@torch.no_grad()
-def test_open_reading_is_the_forward_pass(trained, batch, tokens):
-    cell, readings = read_openly(trained.network.encoder, tokens, mask=batch.mask)
-    torch.testing.assert_close(cell, trained.network(batch.genes, batch.levels, batch.mask).embedding)
-    assert all((reading.genes.masked_select(~batch.mask[:, 0]) == 0).all() for reading in readings)
-
-
-@torch.no_grad()
-@pytest.mark.parametrize("gain", [1.0, 0.3])
-def test_gain_makes_token_vectors_shorter(trained, batch, tokens, gain):
-    gains = torch.full(batch.genes.shape, gain)
-    cell, _ = read_openly(trained.network.encoder, tokens, mask=batch.mask, gain=gains)
-    expected = trained.network.encoder(gain * tokens, batch.mask, n_kept=1)[:, 0]
-    torch.testing.assert_close(cell, expected)
-
-
-def test_rollout_by_hand():
-    genes = torch.tensor([[[1.0, 0.0], [0.0, 1.0]]])  # each of two latents reads its own gene
-    only_cls = Reading(genes, torch.tensor([[[0.25, 0.75]]]))
-    # after reading, a latent holds half of its gene; CLS keeps half and takes a quarter and three of them by halves
-    torch.testing.assert_close(roll_out([only_cls]), torch.tensor([[[0.625, 0.375]]]))
-
-
-@torch.no_grad()
-def test_shares_of_latents_add_up_to_the_rollout(trained, batch, tokens):
-    readings = read_openly(trained.network.encoder, tokens, mask=batch.mask)[1]
-    torch.testing.assert_close(share_out(readings).sum(1), roll_out(readings)[:, 0])
-
-
-@pytest.mark.parametrize("of", ["rollout", 0, 1])
-def test_attention_of_a_cell_sums_to_one(trained, batch, of):
-    shares, total = AttentionToGenes.of_model(trained, of)(batch, np.arange(len(batch)))
-    torch.testing.assert_close(shares.sum(1), total)
-    assert (shares[~batch.mask[:, 0, 0]] == 0).all()
+def test_each_architecture_has_its_own(model):
+    kinds = {"mini": LatentAttention, "base": ExactAttention}
+    assert type(attention_of(model)) is kinds[model.config.preset]
 
 
 @pytest.mark.parametrize("of", ["last", 2, -1])
-def test_layer_that_is_not_there_is_said(trained, of):
+def test_layer_that_is_not_there_is_said(model, of):
     with pytest.raises(ValueError, match=r'`of` must be "rollout" or the number of a layer, \[0, 1\]'):
-        AttentionToGenes.of_model(trained, of)
+        attention_of(model, of)
 
 
-def test_model_without_latents_is_refused(trained):
-    config = ModelConfig.of("base", n_genes=12, width=8, n_heads=2, n_layers=1, feed_forward=8)
-    exact = replace(trained, config=config, network=build_network(config, 3))
-    with pytest.raises(ValueError, match=r'architecture "base".*use a model of the architecture "mini"'):
-        AttentionToGenes.of_model(exact)
+def test_model_without_cls_is_refused(trained):
+    config = ModelConfig.of("scbert", n_genes=12, width=16, n_heads=2, n_layers=1)
+    published = replace(trained, config=config, network=build_network(config, 3))
+    with pytest.raises(ValueError, match=r'architecture "scbert".*use a model of the architecture "mini" or "base"'):
+        attention_of(published)
 
 
-def test_gene_attention_over_all_genes_sums_to_one(trained, adata):
-    square = gene_attention(trained, lambda cells: adata.X[cells], cells=np.arange(30), genes=np.arange(12))
+def test_gene_attention_over_all_genes_sums_to_one(model, adata):
+    square = gene_attention(model, lambda cells: adata.X[cells], cells=EVERYONE, genes=np.arange(12))
     np.testing.assert_allclose(square.sum(axis=1), 1, rtol=1e-5)
 
 
-def test_gene_attention_of_a_choice_is_part_of_the_whole(trained, adata):
-    asked = partial(gene_attention, trained, lambda cells: adata.X[cells], cells=np.arange(30))
+def test_gene_attention_of_a_choice_is_part_of_the_whole(model, adata):
+    asked = (model, lambda cells: adata.X[cells])
     chosen = np.array([7, 0, 4])
-    whole = asked(genes=np.arange(12))
-    np.testing.assert_allclose(asked(genes=chosen), whole[np.ix_(chosen, chosen)], rtol=1e-5)
+    whole = gene_attention(*asked, cells=EVERYONE, genes=np.arange(12))
+    np.testing.assert_allclose(
+        gene_attention(*asked, cells=EVERYONE, genes=chosen), whole[np.ix_(chosen, chosen)], rtol=1e-5
+    )
 
 
-def test_gene_that_no_cell_expresses_is_missing(trained, adata):
+def test_gene_that_no_cell_expresses_is_missing(model, adata):
     values = adata.X.copy()
     values.data[values.indices == 5] = 0
-    square = gene_attention(trained, lambda cells: values[cells], cells=np.arange(30), genes=np.array([5, 1]))
+    square = gene_attention(model, lambda cells: values[cells], cells=EVERYONE, genes=np.array([5, 1]))
     assert np.isnan(square[0]).all()
     assert not np.isnan(square[1]).any()

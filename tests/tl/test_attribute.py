@@ -77,6 +77,7 @@ def test_copy_leaves_the_data_alone(annotated, trained):
     ("options", "error", "message"),
     [
         ({"method": "lime"}, ValueError, "`method` must be one of"),
+        ({"method": "attention"}, ValueError, r"call `sbt\.tl\.attention`"),
         ({"baseline": "black"}, ValueError, "`baseline` must be one of"),
         ({"target": "neuron"}, KeyError, r"no label \['neuron'\]"),
         ({"against": "neuron"}, KeyError, r"no label \['neuron'\]"),
@@ -84,7 +85,7 @@ def test_copy_leaves_the_data_alone(annotated, trained):
         ({"groupby": "leiden"}, KeyError, "`groupby` is 'leiden'"),
         ({"n_cells": 0}, ValueError, "`n_cells` must be"),
     ],
-    ids=["method", "baseline", "target", "against", "same branch", "groupby", "n_cells"],
+    ids=["method", "attention", "baseline", "target", "against", "same branch", "groupby", "n_cells"],
 )
 def test_bad_input_is_said_before_any_compute(annotated, trained, monkeypatch, options, error, message):
     monkeypatch.setattr(token_scores, "score_groups", lambda *_, **__: pytest.fail("computed"))
@@ -100,5 +101,5 @@ def test_annotate_has_to_be_run_first(adata, trained):
 
 def test_cells_that_are_all_unassigned_are_refused(annotated, trained):
     annotated.obs["scbert_label"] = pd.Categorical(["unassigned"] * 30)
-    with pytest.raises(ValueError, match="puts no cell into a group"):
+    with pytest.raises(ValueError, match=r"puts no cell into a group.*give `target` and `groupby`"):
         sbt.tl.attribute(annotated, model=trained)
