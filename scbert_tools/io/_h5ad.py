@@ -27,12 +27,13 @@ def read_h5ad(file: h5py.File | h5py.Group) -> Contents:
         missing = " and ".join(f"`{name}`" for name in ("obs", "var") if name not in file)
         msg = f"the writer stopped before {missing}"
         raise ValueError(msg)
-    contents.obs = read_table(file["obs"], doubts=contents.doubts)
+    contents.obs = read_table(file["obs"], doubts=contents.doubts, repairs=contents.repairs)
     genes = read_table(file["var"], doubts=contents.doubts)
     for name, node, table in _matrices(file, genes, contents):
         try:
             values = read_matrix(node)
-            contents.matrices.append(Matrix(name, values, named_genes(table, values.shape[1])))
+            genes_of = named_genes(table, values.shape[1], repairs=contents.repairs)
+            contents.matrices.append(Matrix(name, values, genes_of))
         except (ValueError, KeyError, TypeError, OSError) as error:
             contents.doubts.append(f"{name} was left out: {error}")
     _keep_matching_rows(contents)

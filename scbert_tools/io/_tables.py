@@ -19,7 +19,7 @@ NAME_COLUMNS = ("_index", "features", "gene_symbols", "gene_symbol", "gene_names
 LABELS = "__categories"
 
 
-def read_table(node: h5py.Group | h5py.Dataset, *, doubts: list[str]) -> pd.DataFrame:
+def read_table(node: h5py.Group | h5py.Dataset, *, doubts: list[str], repairs: list[str] | None = None) -> pd.DataFrame:
     """Read a table of cells or genes; a column that cannot be read is left out with a doubt.
 
     Parameters
@@ -28,6 +28,8 @@ def read_table(node: h5py.Group | h5py.Dataset, *, doubts: list[str]) -> pd.Data
         Group with one data set a column, or the compound data set of files from before 2019.
     doubts
         Receives a line for each column left out.
+    repairs
+        Receives a line for each kind of column that got back what it meant.
 
     Returns
     -------
@@ -49,9 +51,21 @@ def read_table(node: h5py.Group | h5py.Dataset, *, doubts: list[str]) -> pd.Data
     table = pd.DataFrame(columns)
     doubts += [f"column {name!r} is listed but not in the file" for name in _listed(node) if name not in node]
     _doubt_codes(table, doubts, labelled=len(node.get(LABELS, ())) > 0)
+    if repairs is not None:
+        repairs += _put_right(node, table)
     if not names:
         return table
     return table.set_axis(names, axis=0) if len(table.columns) else pd.DataFrame(index=names)
+
+
+def _put_right(node: h5py.Group, table: pd.DataFrame) -> list[str]:
+    """Say which factors got back their labels, and which numbers their meaning of true and false."""
+    labels = node.get(LABELS, ())
+    factors = [str(name) for name in table if name in labels]
+    whole = [str(name) for name in table if getattr(getattr(node[name], "dtype", None), "kind", "") in ("i", "u")]
+    flags = [name for name in whole if pd.api.types.is_bool_dtype(table[name])]
+    said = [f"{', '.join(factors)}: codes got back their labels"] if factors else []
+    return said + ([f"{', '.join(flags)}: 0, 1 and 2 are FALSE, TRUE and NA of R"] if flags else [])
 
 
 def _doubt_codes(table: pd.DataFrame, doubts: list[str], *, labelled: bool) -> None:
@@ -110,8 +124,17 @@ def _read_compound(node: h5py.Dataset) -> pd.DataFrame:
     return pd.DataFrame(columns).set_axis(names, axis=0)
 
 
-def named_genes(table: pd.DataFrame, n_genes: int) -> pd.DataFrame:
+def named_genes(table: pd.DataFrame, n_genes: int, *, repairs: list[str]) -> pd.DataFrame:
     """Return the table with gene names in its index, from another column if the index holds row numbers.
+
+    Parameters
+    ----------
+    table
+        The genes.
+    n_genes
+        Columns of the matrix they belong to.
+    repairs
+        Receives a line if the names came from a column.
 
     Raises
     ------
@@ -125,6 +148,8 @@ def named_genes(table: pd.DataFrame, n_genes: int) -> pd.DataFrame:
         return table
     for name in NAME_COLUMNS:
         if name in table and not _numbers_of_rows(table[name]):
+            said = f"genes were numbered; they got their names from column {name!r}"
+            repairs += [said] if said not in repairs else []  # matrices share the table
             return table.set_axis(table[name].astype(str).to_numpy(), axis=0)
     msg = "the names of the genes are not in the file"
     raise ValueError(msg)

@@ -80,6 +80,23 @@ def test_factors_truth_values_and_missing_values_are_restored(seurat_disk):
     assert obs[["label", "flag", "word"]].isna().sum().tolist() == [10, 10, 10]
 
 
+def test_report_names_every_repair(seurat_disk):
+    assert read_seurat(seurat_disk).uns["seurat_import"]["repairs"].splitlines() == [
+        "label: codes got back their labels",
+        "flag: 0, 1 and 2 are FALSE, TRUE and NA of R",
+        "genes were numbered; they got their names from column 'features'",
+    ]
+
+
+def test_nothing_is_called_repaired_where_nothing_was(tmp_path, counts):
+    whole = ad.AnnData(
+        sparse.csr_matrix(counts), pd.DataFrame({"a": ["x", "y"] * 15}, CELLS), pd.DataFrame(index=GENES)
+    )
+    whole.obs["sure"] = [True, False] * 15
+    whole.write_h5ad(tmp_path / "whole.h5ad")
+    assert not read_seurat(tmp_path / "whole.h5ad").uns["seurat_import"]["repairs"]
+
+
 def test_lost_labels_are_warned_of(seurat_disk):
     with h5py.File(seurat_disk, "r+") as file:
         del file["obs/__categories"]
