@@ -7,7 +7,9 @@ from importlib import import_module
 from inspect import cleandoc
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import pytest
+from anndata import AnnData
 
 import scbert_tools as sbt
 from scbert_tools._docs import TEXTS, shared_docs
@@ -80,6 +82,16 @@ def test_namespace_has_a_page_with_all_its_members(name: str) -> None:
 @EACH_FUNCTION
 def test_readme_names_the_function(name: str) -> None:
     assert re.search(rf"\b{name.split('.')[-1]}\b", ROOT.joinpath("README.md").read_text(encoding="utf-8"))
+
+
+def test_code_of_the_readme_runs_from_top_to_bottom(pbmc68k: AnnData, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    pbmc68k.raw.to_adata().write_h5ad("blood.h5ad")
+    blocks = re.findall(r"```python\n(.+?)```", ROOT.joinpath("README.md").read_text(encoding="utf-8"), flags=re.DOTALL)
+    exec(compile("\n".join(blocks), "README.md", "exec"), {})
+    plt.close("all")
+    assert "scbert_label,scbert_confidence" in Path("labels.csv").read_text(encoding="utf-8").splitlines()[0]
+    assert Path("embedding.csv").stat().st_size > 0
 
 
 def described(adata: object, *, copy: bool = False) -> None:

@@ -13,13 +13,15 @@ FEWEST_GENES = 50
 LOW_COVERAGE = 0.2
 
 
-def check_coverage(match: GeneMatch) -> None:
+def check_coverage(match: GeneMatch, *, callers: int = 1) -> None:
     """Refuse names that leave too few genes of the model; warn where few are left or the species differs.
 
     Parameters
     ----------
     match
         Result of :func:`match_genes`.
+    callers
+        Functions of the package between this one and the user's line, which a warning points at.
 
     Raises
     ------
@@ -37,10 +39,10 @@ def check_coverage(match: GeneMatch) -> None:
         raise ValueError(msg)
     if match.kind.startswith("mouse"):
         msg = f"{match}; they were mapped to their human relatives, for the model knows human cells only."
-        warnings.warn(msg, UserWarning, stacklevel=3)
+        warnings.warn(msg, UserWarning, stacklevel=callers + 2)
     if match.coverage < LOW_COVERAGE:
         msg = f"{match}, less than {LOW_COVERAGE:.0%}: expect doubtful labels. Give all genes, not only variable ones."
-        warnings.warn(msg, UserWarning, stacklevel=3)
+        warnings.warn(msg, UserWarning, stacklevel=callers + 2)
 
 
 def _remedy(match: GeneMatch) -> str:

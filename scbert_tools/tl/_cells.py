@@ -71,7 +71,7 @@ def find_cells(adata: AnnData, vocabulary: Vocabulary, *, layer: str | None) -> 
     names = {name: list(map(str, adata.raw.var_names if name == "raw" else adata.var_names)) for name in matrices}
     choice = _choose(matrices, names, layer)
     match = match_genes(names[choice.name], vocabulary)
-    check_coverage(match)
+    check_coverage(match, callers=2)
     return CellSource(_by_rows(matrices[choice.name]), names[choice.name], choice, match, adata.n_obs)
 
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+import scbert_tools as sbt
 from scbert_tools.genes import Vocabulary
 from scbert_tools.tl._cells import find_cells
 
@@ -86,3 +87,14 @@ def test_bad_value_far_down_is_found(rng, vocabulary, value):
     cells.var_names = list(vocabulary.genes)
     with pytest.raises(ValueError, match="No matrix holds expression that can be used"):
         find_cells(cells, vocabulary, layer=None)
+
+
+@pytest.mark.parametrize("name", ["annotate", "embed", "attention", "attribute"])
+def test_warnings_point_at_the_line_of_the_user(pbmc68k, name):
+    few = pbmc68k[:20].copy()
+    few.obs["group"] = "all"
+    options = {"groupby": "group"} if name.startswith("att") else {}
+    options |= {"target": "B cell"} if name == "attribute" else {}
+    with pytest.warns(UserWarning, match="model genes found") as told:
+        getattr(sbt.tl, name)(few, **options)
+    assert {each.filename for each in told} == {__file__}
