@@ -23,6 +23,13 @@ if TYPE_CHECKING:
 MOST_SCORES = 400
 """Held-out cells kept for a label: more make the promise no truer, only its size steadier."""
 
+MOST_OF_A_SET = 50
+"""Held-out cells of a label that one data set brings: the next set will differ from it as sets do from each other."""
+
+LIKELY_ENOUGH = 0.4
+"""Labels at least as likely as this are in every set unless one's own cells say otherwise: data sets in which a type
+is beyond doubt must not exclude it from those in which it is merely likely."""
+
 LEAST_LIKELY = 0.01
 """Labels less likely than this are in no set unless one's own cells ask for it: sets that hold a type to which the
 model was blind in other data would say nothing."""
@@ -54,7 +61,15 @@ class HeldOut:
     @property
     def least(self) -> NDArray[np.float64]:
         """(names,) probability that a label must have to be in a set."""
-        return np.where(np.zeros(len(self.names), bool) if self.own is None else self.own, 0.0, LEAST_LIKELY)
+        return self._unless_own(LEAST_LIKELY, 0.0)
+
+    @property
+    def enough(self) -> NDArray[np.float64]:
+        """(names,) probability from which on a label is in a set in any case."""
+        return self._unless_own(LIKELY_ENOUGH, np.inf)
+
+    def _unless_own(self, usual: float, own: float) -> NDArray[np.float64]:
+        return np.where(np.zeros(len(self.names), bool) if self.own is None else self.own, own, usual)
 
     @property
     def n_cells(self) -> NDArray[np.int64]:
@@ -88,7 +103,11 @@ def cells_needed(coverage: float) -> int:
 
 
 def held_out_scores(
-    likely: NDArray[np.float32], code: NDArray[np.int64], names: Sequence[str], *, rng: np.random.Generator
+    likely: NDArray[np.float32],
+    code: NDArray[np.int64],
+    names: Sequence[str],
+    *,
+    dataset: NDArray[np.int64] | None = None,
 ) -> HeldOut:
     """Keep what conformal sets need to know of held-out cells.
 
@@ -100,15 +119,24 @@ def held_out_scores(
         (cells,) place of the true label in ``names``; -1 where it is not known finely enough.
     names
         Labels that sets are made of.
-    rng
-        Chooses the cells that are kept where there are more than ``MOST_SCORES``.
+    dataset
+        (cells,) data set of each cell, where each is to bring at most ``MOST_OF_A_SET`` cells of a label; ``None`` for
+        cells of a single one, of which ``MOST_SCORES`` are kept.
     """
     scores = np.full((len(names), MOST_SCORES), np.nan, np.float32)
     for place in range(len(names)):
-        odd = 1 - likely[code == place, place]
-        kept = rng.permutation(odd)[:MOST_SCORES]
-        scores[place, : len(kept)] = np.sort(kept)
+        odd, own = 1 - likely[code == place, place], None if dataset is None else dataset[code == place]
+        parts = [odd] if own is None else [evenly(odd[own == one], MOST_OF_A_SET) for one in np.unique(own)]
+        kept = evenly(np.concatenate([*parts, odd[:0]]), MOST_SCORES)
+        scores[place, : len(kept)] = kept
     return HeldOut(tuple(names), scores)
+
+
+def evenly(values: NDArray[np.float32], most: int) -> NDArray[np.float32]:
+    """Return values sorted, or so many of them at evenly spaced ranks where there are more."""
+    n_kept = min(len(values), most)
+    ranks = ((np.arange(n_kept) + 0.5) / max(n_kept, 1) * len(values)).astype(int)
+    return np.sort(values)[ranks]
 
 
 def completed(own: HeldOut, others: HeldOut, *, needed: int) -> HeldOut:
@@ -165,8 +193,9 @@ def label_sets(likely: NDArray[np.float32], held_out: HeldOut, *, coverage: floa
     """Return which labels each cell may have so that the true one is among them in a share ``coverage`` of cells.
 
     The promise holds for the labels that :meth:`HeldOut.promised` names, if held-out cells and the cells asked
-    about come from the same source in random order. It is kept by the odd empty set: not even
-    the likeliest label is as likely as it is in its own cells.
+    about come from the same source in random order. With one's own cells it is kept by the odd empty set: not even
+    the likeliest label is as likely as it is in its own cells. Cells of other data sets leave out no label that is
+    likely enough by itself.
 
     Parameters
     ----------
@@ -189,7 +218,8 @@ def label_sets(likely: NDArray[np.float32], held_out: HeldOut, *, coverage: floa
             f"least {needed}, and as many of each label for a promise per label. Label more cells or ask for less."
         )
         raise ValueError(msg)
-    return (p_values(likely, held_out, needed=needed) > 1 - coverage + 1e-9) & (likely >= held_out.least)
+    usual = p_values(likely, held_out, needed=needed) > 1 - coverage + 1e-9
+    return (usual | (likely >= held_out.enough)) & (likely >= held_out.least)
 
 
 def sets_in_words(

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 QUANTILES = np.linspace(0, 1, 101)
 MOST_OF_A_SET = 600
-"""Cells of one data set that decide about label sets, so that none drowns the others."""
+"""Cells of one data set that decide what is usual, so that none drowns the others."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def remember(
         depths=np.array([low, high], np.float32),
         novelty=equal_sample(odd, rng=rng),
         doublet=equal_sample(double, rng=rng),
-        set_scores=set_scores(tree, held_out, names=names, temperature=temperature, rng=rng),
+        set_scores=set_scores(tree, held_out, names=names, temperature=temperature),
         n_genes=genes_per_cell(training),
     )
 
@@ -153,17 +153,15 @@ def set_scores(
     *,
     names: Sequence[str],
     temperature: float,
-    rng: np.random.Generator,
 ) -> NDArray[np.float32]:
     """Return the scores of :class:`~scbert_tools.infer.conformal.HeldOut`, data sets weighing about the same.
 
     Parameters
     ----------
-    tree, held_out, names, temperature, rng
+    tree, held_out, names, temperature
         As in :func:`remember`.
     """
     members = tree.membership(names).T.astype(np.float32)
-    chosen = [rng.permutation(np.flatnonzero(one.code >= 0))[:MOST_OF_A_SET] for one in held_out]
-    logits = np.concatenate([one.logits[rows] for one, rows in zip(held_out, chosen, strict=True)])
-    code = np.concatenate([one.code[rows] for one, rows in zip(held_out, chosen, strict=True)])
-    return held_out_scores(softmax(logits / temperature, axis=1) @ members, code, names, rng=rng).scores
+    logits, code = (np.concatenate([getattr(one, name) for one in held_out]) for name in ("logits", "code"))
+    dataset = np.repeat(np.arange(len(held_out)), [len(one.code) for one in held_out])
+    return held_out_scores(softmax(logits / temperature, axis=1) @ members, code, names, dataset=dataset).scores

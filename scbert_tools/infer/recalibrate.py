@@ -102,8 +102,6 @@ def scores_from(
     labels: Sequence[str],
     names: Sequence[str],
     tree: LabelTree,
-    *,
-    rng: np.random.Generator,
 ) -> HeldOut:
     """Return what conformal sets need to know of labelled cells of the data asked about.
 
@@ -117,9 +115,7 @@ def scores_from(
         Labels that sets are made of.
     tree
         The tree.
-    rng
-        Chooses cells where there are many.
     """
     likely = probabilities @ tree.membership(names).T.astype(np.float32)
-    found = held_out_scores(likely, names_of_labels(labels, names, tree), names, rng=rng)
+    found = held_out_scores(likely, names_of_labels(labels, names, tree), names)
     return replace(found, own=np.ones(len(found.names), bool))

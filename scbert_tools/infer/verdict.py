@@ -112,6 +112,7 @@ def judge(
     reading: Reading,
     *,
     temperature: float,
+    threshold: float | None = None,
     weights: sparse.csr_matrix | LinearOperator | None = None,
     reject: float | None = None,
 ) -> Verdict:
@@ -125,6 +126,8 @@ def judge(
         What was read of the cells.
     temperature
         What logits are divided by.
+    threshold
+        Probability that a label must reach; ``None`` for the model's own.
     weights
         (cells, cells) how much each cell listens to which; ``None`` judges every cell alone.
     reject
@@ -135,9 +138,8 @@ def judge(
     alone[~readable] = 1 / len(annotator.classes)
     p_known = p_known_of(annotator, reading)
     novel = None if p_known is None or reject is None else p_known < reject
-    name = partial(
-        decide, tree=annotator.labels, threshold=annotator.calibration.threshold, readable=readable, novel=novel
-    )
+    least = annotator.calibration.threshold if threshold is None else threshold
+    name = partial(decide, tree=annotator.labels, threshold=least, readable=readable, novel=novel)
     gate = annotator.calibration.gate or GATE
     refined = alone if weights is None else gated_evidence(alone, weights, gate=gate)
     decision = name(refined)

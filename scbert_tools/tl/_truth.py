@@ -52,7 +52,7 @@ class Truth:
         if known is not None and not self.labels:
             return known
         probabilities = states.probabilities(annotator.calibration.temperature)[self.cells]
-        own = scores_from(probabilities, self.labels, names, annotator.labels, rng=np.random.default_rng(0))
+        own = scores_from(probabilities, self.labels, names, annotator.labels)
         return own if known is None else completed(own, known, needed=cells_needed(coverage))
 
 
@@ -77,17 +77,24 @@ def conformal_sets(truth: Truth, annotator: Annotator, states: CellStates, *, co
     likely = states.probabilities(annotator.calibration.temperature) @ members
     place, texts = sets_in_words(label_sets(likely, held_out, coverage=coverage), held_out.names, annotator.labels)
     promised = held_out.promised(coverage)
-    source = "cells of data sets that the model had not seen"
-    if truth.labels:
-        source = f"cells, {len(truth.labels)} labelled ones of yours first"
     record: dict[str, str | float] = {
         "coverage": coverage,
-        "rests_on": f"{held_out.n_cells.sum()} {source}",
+        "rests_on": _rests_on(truth, held_out, needed=cells_needed(coverage)),
         "holds_if": "those and the cells annotated come from one source in random order; another chemistry bends it",
         "no_promise_for": ", ".join(compress(held_out.names, ~promised)),
     }
     names = pd.Series(np.array(texts, dtype=object)[place]).where(states.n_tokens > 0)
     return Sets(names.astype("category"), record)
+
+
+def _rests_on(truth: Truth, held_out: HeldOut, *, needed: int) -> str:
+    """Return which cells sets of labels rest on, in words."""
+    own = np.zeros(len(held_out.names), bool) if held_out.own is None else held_out.own & (held_out.n_cells >= needed)
+    n_cells = held_out.n_cells.sum()
+    if own.any():
+        return f"{n_cells} cells: of your own for {', '.join(compress(held_out.names, own))}"
+    unseen = f"{n_cells} cells of data sets that the model had not seen"
+    return f"{unseen}; of no label are there {needed} of your own" if truth.labels else unseen
 
 
 def find_truth(adata: AnnData, calibrate: str | Sequence[str | None] | pd.Series | None, annotator: Annotator) -> Truth:
@@ -158,3 +165,19 @@ def check_promise(truth: Truth, annotator: Annotator, *, coverage: float | None,
             "label some of your own and name them by `calibrate`."
         )
         raise ValueError(msg)
+
+
+def threshold_of(annotator: Annotator, threshold: float | None) -> float:
+    """Return the probability that a label must reach, the model's own unless another is given.
+
+    Raises
+    ------
+    ValueError
+        If it is not above 0 and at most 1.
+    """
+    if threshold is None:
+        return annotator.calibration.threshold
+    if isinstance(threshold, bool) or not 0 < threshold <= 1:
+        msg = f"`threshold` must be above 0 and at most 1, or None for the model's own, got {threshold!r}."
+        raise ValueError(msg)
+    return float(threshold)

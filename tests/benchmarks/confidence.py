@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 import typer
-from fitting import fit_gate, graph_of, novelty_scores, temperature_of, usual_of
+from fitting import fit_gate, graph_of, held_out_cells, novelty_scores, temperature_of, usual_of
 from held_out import MEMBERS, SET_NAMES, TREE_OF_ALL, HeldOutSet, held_out_sets, material, others, profiles_without
 from ours import cells_of
 from results import FOLDER, markdown
 from scoring import AMBIGUOUS, calibration_error, load_once, score, settle
 
-from scbert_tools.infer.conformal import cells_needed, completed, held_out_scores, label_sets
+from scbert_tools.infer.conformal import HeldOut, cells_needed, completed, label_sets
 from scbert_tools.infer.doublets import doublet_scores, incompatible
+from scbert_tools.infer.held_out import set_scores
 from scbert_tools.infer.novelty import equal_sample, p_value
 from scbert_tools.infer.profiles import likeness_of, log_expression
 from scbert_tools.infer.recalibrate import scores_from, updated_temperature
@@ -27,8 +28,6 @@ from scbert_tools.infer.refine import average_evidence, gated_evidence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from scbert_tools.infer.conformal import HeldOut
 
 TABLE = FOLDER / "confidence.csv"
 COVERAGE = 0.9
@@ -43,12 +42,10 @@ MIN_CELLS = 30
 """Classes with fewer test cells are not asked for their coverage."""
 
 
-def sets_of(sets: Sequence[HeldOutSet], temperature: float, rng: np.random.Generator) -> HeldOut:
+def sets_of(sets: Sequence[HeldOutSet], temperature: float) -> HeldOut:
     """Return the scores of held-out cells, every set weighing about the same."""
-    chosen = [rng.permutation(np.flatnonzero(one.code >= 0))[:600] for one in sets]
-    likely = np.concatenate([one.likely(temperature)[rows] for one, rows in zip(sets, chosen, strict=True)])
-    code = np.concatenate([one.code[rows] for one, rows in zip(sets, chosen, strict=True)])
-    return held_out_scores(likely, code, SET_NAMES, rng=rng)
+    cells = [held_out_cells(one) for one in sets]
+    return HeldOut(SET_NAMES, set_scores(TREE_OF_ALL, cells, names=SET_NAMES, temperature=temperature))
 
 
 def coverage_row(one: HeldOutSet, rows: np.ndarray, held_out: HeldOut, temperature: float) -> dict[str, float]:
@@ -72,7 +69,7 @@ def own_cells(one: HeldOutSet, temperature: float, model: HeldOut, rng: np.rando
     allowed = TREE_OF_ALL.membership(names)
     updated = updated_temperature(temperature, one.logits[labelled], allowed)
     error = calibration_error(*(x[rest] for x in one.outcome(one.likely(updated))))
-    own = scores_from(one.probabilities(temperature)[labelled], names, SET_NAMES, TREE_OF_ALL, rng=rng)
+    own = scores_from(one.probabilities(temperature)[labelled], names, SET_NAMES, TREE_OF_ALL)
     held_out = completed(own, model, needed=cells_needed(COVERAGE))
     return {"ece": error} | coverage_row(one, rest, held_out, temperature)
 
@@ -88,7 +85,7 @@ def confidence_rows(sets: Sequence[HeldOutSet]) -> list[dict[str, float | str]]:
         temperature = temperature_of(rest)
         raw, fitted = (calibration_error(*one.outcome(one.likely(t))) for t in (1.0, temperature))
         everything = np.arange(len(one.truth))
-        model = sets_of(rest, temperature, rng)
+        model = sets_of(rest, temperature)
         transfer = coverage_row(one, everything, model, temperature)
         own = pd.DataFrame([own_cells(one, temperature, model, rng) for _ in range(N_REPEATS)]).mean()
         usual = usual_of(rest)

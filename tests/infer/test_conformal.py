@@ -1,12 +1,17 @@
 """Sets of labels: as often right as promised, per label, and written in few words."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from scbert_tools.infer.conformal import (
+    LIKELY_ENOUGH,
+    MOST_OF_A_SET,
     HeldOut,
     cells_needed,
     completed,
+    evenly,
     held_out_scores,
     label_sets,
     p_values,
@@ -39,15 +44,41 @@ def test_coverage_that_is_no_share_is_refused(coverage):
 
 @pytest.mark.parametrize("coverage", [0.8, 0.9])
 @pytest.mark.parametrize("noise", [0.5, 2.0], ids=["clear", "noisy"])
-def test_promise_is_kept_in_every_class(rng, coverage, noise):
-    held_out = held_out_scores(*cells(rng, 8000, noise=noise), NAMES, rng=rng)
+def test_promise_is_kept_in_every_class_by_ones_own_cells(rng, coverage, noise):
+    held_out = replace(held_out_scores(*cells(rng, 8000, noise=noise), NAMES), own=np.ones(3, bool))
     likely, code = cells(rng, 20_000, noise=noise)
     inside = label_sets(likely, held_out, coverage=coverage)[np.arange(len(code)), code]
     assert [inside[code == place].mean() for place in range(3)] == pytest.approx([coverage] * 3, abs=0.04)
 
 
+def test_label_that_is_beyond_doubt_elsewhere_is_not_left_out_where_it_is_likely(rng):
+    held_out = held_out_scores(*cells(rng, 8000, noise=0.1), NAMES)
+    likely, code = cells(rng, 20_000, noise=1.5)
+    inside = label_sets(likely, held_out, coverage=0.9)
+    assert inside[likely >= LIKELY_ENOUGH].all()
+    strict = label_sets(likely, replace(held_out, own=np.ones(3, bool)), coverage=0.9)
+    own = np.arange(len(code)), code
+    assert strict[own].mean() < inside[own].mean()
+    assert not strict[likely >= LIKELY_ENOUGH].all()
+
+
+def test_data_sets_weigh_the_same_whatever_their_size(rng):
+    likely, code = np.full((3000, 3), 0.2, np.float32), np.zeros(3000, np.int64)
+    likely[-100:, 0] = 0.9
+    dataset = np.repeat([0, 1], [2900, 100])
+    kept = held_out_scores(likely, code, NAMES, dataset=dataset)
+    assert kept.n_cells.tolist() == [2 * MOST_OF_A_SET, 0, 0]
+    assert (kept.scores[0] < 0.5).sum() == MOST_OF_A_SET
+
+
+def test_cells_that_are_kept_stand_for_all():
+    values = np.linspace(0, 1, 10_001, dtype=np.float32)[::-1]
+    assert np.quantile(evenly(values, 50), [0.1, 0.5, 0.9]) == pytest.approx([0.1, 0.5, 0.9], abs=0.02)
+    assert evenly(values[:7], 50).tolist() == sorted(values[:7].tolist())
+
+
 def test_asking_for_more_gives_larger_sets(rng):
-    held_out = held_out_scores(*cells(rng, 3000, noise=1.5), NAMES, rng=rng)
+    held_out = held_out_scores(*cells(rng, 3000, noise=1.5), NAMES)
     likely, _ = cells(rng, 500, noise=1.5)
     small, large = (label_sets(likely, held_out, coverage=each) for each in (0.7, 0.95))
     assert (large | ~small).all()
@@ -65,7 +96,7 @@ def test_label_with_too_few_cells_is_compared_with_all(rng):
 
 
 def test_too_few_cells_say_how_many_are_needed(rng):
-    held_out = held_out_scores(*cells(rng, 5, noise=1.0), NAMES, rng=rng)
+    held_out = held_out_scores(*cells(rng, 5, noise=1.0), NAMES)
     with pytest.raises(ValueError, match="names 5 cells .* coverage of 0.9 needs at least 9"):
         label_sets(np.ones((1, 3), np.float32) / 3, held_out, coverage=0.9)
 
@@ -73,7 +104,7 @@ def test_too_few_cells_say_how_many_are_needed(rng):
 def test_cells_with_an_open_label_are_passed_over(rng):
     likely, code = cells(rng, 100, noise=1.0)
     code[:40] = -1
-    assert held_out_scores(likely, code, NAMES, rng=rng).n_cells.sum() == 60
+    assert held_out_scores(likely, code, NAMES).n_cells.sum() == 60
 
 
 @pytest.mark.parametrize(

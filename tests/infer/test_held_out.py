@@ -38,10 +38,10 @@ def test_profiles_made_without_the_set_are_used_for_it(held_out, labels, rng):
     assert held_out.likeness(np.ones((3, 12), np.float32)).cosines.any()
 
 
-def test_large_set_does_not_drown_a_small_one(held_out, labels, rng):
+def test_large_set_does_not_drown_a_small_one(held_out, labels):
     small = replace(held_out, logits=-held_out.logits[:300], code=held_out.code[:300], n_genes=held_out.n_genes[:300])
-    scores = set_scores(labels, [held_out, small], names=labels.leaves, temperature=1.0, rng=rng)
-    assert 0.2 < np.nanmean(scores > 0.5) < 0.5
+    scores = set_scores(labels, [held_out, small], names=labels.leaves, temperature=1.0)
+    assert 0.4 < (scores[np.isfinite(scores)] > 0.5).mean() < 0.6
 
 
 def test_panels_of_few_genes_do_not_set_the_depth(rng):

@@ -94,7 +94,7 @@ def test_model_that_remembers_nothing_rests_on_own_cells(trained, states):
 
 def test_sets_say_what_they_rest_on_and_promise(trained, states):
     sets = conformal_sets(own(10), trained, states, coverage=0.8)
-    assert sets.record["rests_on"] == "10 cells, 10 labelled ones of yours first"
+    assert sets.record["rests_on"] == "10 cells: of your own for T cell"
     assert set(sets.record["no_promise_for"].split(", ")) == {"B cell", "monocyte"}
     assert len(sets.names) == 30
 
