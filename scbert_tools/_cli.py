@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich import box
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+
+from ._cli_tables import agreement_table, frame_table, label_table, set_table
 
 if TYPE_CHECKING:
-    import pandas as pd
     from anndata import AnnData
 
 app = typer.Typer(
@@ -29,6 +28,12 @@ READ_ERRORS = (KeyError, OSError, TypeError, ValueError)
 
 Model = Annotated[str, typer.Option(help="A shipped model's name, or the folder of a model of your own.")]
 KeyAdded = Annotated[str, typer.Option(help="Prefix of every field written.")]
+
+REFINE = 'Let cells listen to their neighbours ("neighbors", if the file has a graph) or to a cluster: a column of obs.'
+THRESHOLD = "Probability that a label must reach, 0 to 1; by default the model's own, usually 0.5."
+REJECT = "Leave cells unassigned if a smaller share of known cells looks as odd; 0 rejects none."
+COVERAGE = "Also write sets of labels that hold the true one in this share of cells, such as 0.9."
+CALIBRATE = "Column of obs with labels that you know of some cells, empty elsewhere: they correct confidence and sets."
 
 
 @app.command()
@@ -61,26 +66,45 @@ def demo(
 
 
 @app.command()
-def annotate(
+def annotate(  # noqa: PLR0913
     *,
     cells: Annotated[Path, typer.Argument(metavar="IN.h5ad", help="Cells to annotate: .h5ad, .h5seurat or .rds.")],
     output: Annotated[Path, typer.Argument(metavar="OUT.h5ad", help="File to write.")],
     model: Model = "pbmc",
     key_added: KeyAdded = "scbert",
     layer: Annotated[str | None, typer.Option(help="Layer to read; by default the usable one is found.")] = None,
-    refine: Annotated[str | None, typer.Option(help='"neighbors", or a column of obs with clusters.')] = None,
+    refine: Annotated[str | None, typer.Option(metavar="COLUMN", help=REFINE)] = None,
+    threshold: Annotated[float | None, typer.Option(metavar="SHARE", help=THRESHOLD)] = None,
+    reject: Annotated[float, typer.Option(metavar="SHARE", help=REJECT)] = 0.01,
+    coverage: Annotated[float | None, typer.Option(metavar="SHARE", help=COVERAGE)] = None,
+    calibrate: Annotated[str | None, typer.Option(metavar="COLUMN", help=CALIBRATE)] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the output file if there is one.")] = False,
 ) -> None:
     """Annotate the cells of one file and write them, with labels and confidence, to another."""
     with one_line_errors():
         check_paths(cells, output, force=force)
         from . import tl
+        from ._keys import AnnotationKeys
 
-        adata = read_cells(cells)
-        tl.annotate(adata, model=model, refine=refine, key_added=key_added, layer=layer)
+        adata, keys = read_cells(cells), AnnotationKeys(key_added)
+        tl.annotate(
+            adata,
+            model=model,
+            refine=refine,
+            coverage=coverage,
+            calibrate=calibrate,
+            reject=reject or None,
+            threshold=threshold,
+            key_added=key_added,
+            layer=layer,
+        )
         write_whole(adata, output)
         console = Console()
-        console.print(label_table(adata.obs[f"{key_added}_label"], adata.obs[f"{key_added}_confidence"]))
+        console.print(label_table(adata.obs[keys.label], adata.obs[keys.confidence]))
+        if coverage is not None:
+            console.print(set_table(adata.obs[keys.label_set], adata.uns[keys.added]["sets"]))
+        for line in adata.uns[keys.added].get("report", "").splitlines()[1:]:
+            console.print(escape(line), soft_wrap=True)
         console.print(f"{adata.n_obs} cells annotated. Written: {output}", soft_wrap=True)
 
 
@@ -110,13 +134,21 @@ def main(
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """Turn an error that a user can act on into one line and exit code 2."""
+    """Turn an error that a user can act on into one line and exit code 2, and warnings of ours into one line each."""
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.showwarning = show_warning
+            yield
     except (ImportError, RuntimeError, *READ_ERRORS) as error:
         text = error.args[0] if isinstance(error, KeyError) and error.args else error
         typer.echo("error: " + " ".join(str(text).split()), err=True)
         raise typer.Exit(2) from error
+
+
+def show_warning(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
+    """Write a warning that is meant for users; those about code are for developers."""
+    if category is UserWarning:
+        typer.echo("warning: " + " ".join(str(message).split()), err=True)
 
 
 def check_paths(cells: Path, output: Path, *, force: bool) -> None:
@@ -179,39 +211,3 @@ def draw_umap(adata: "AnnData", path: Path, *, titles: dict[str, str]) -> None:
     with mpl.rc_context({"backend": "agg", "figure.figsize": (4, 4)}):
         figure = sc.pl.umap(adata, color=list(titles), title=list(titles.values()), return_fig=True, **look)
         figure.savefig(path, bbox_inches="tight", dpi=120)
-
-
-def agreement_table(agreement: "pd.DataFrame") -> Table:
-    """Show how our labels compare with the authors', as percentages."""
-    table = plain_table("authors' label", "cells", "same\nlineage", "same\nsubtype", "not\nassigned", "mostly called")
-    for label, row in agreement.iterrows():
-        shares = (f"{row[name]:.0%}" for name in ("lineage", "subtype", "unassigned"))
-        table.add_row(escape(str(label)), str(row["cells"]), *shares, escape(str(row["mostly"])))
-    return table
-
-
-def label_table(labels: "pd.Series[str]", confidence: "pd.Series[float]") -> Table:
-    """Show the cells and the mean confidence of every label, the most frequent first."""
-    table = plain_table("label", "cells", "share", "confidence")
-    for label, count in labels.value_counts().items():
-        if count:
-            mean = confidence[labels == label].mean()
-            table.add_row(escape(str(label)), str(count), f"{count / len(labels):.1%}", f"{mean:.2f}")
-    return table
-
-
-def frame_table(frame: "pd.DataFrame") -> Table:
-    """Show a data frame as it is."""
-    table = plain_table(*map(str, frame.columns), right=False)
-    for row in frame.itertuples(index=False):
-        table.add_row(*(escape(str(value)) for value in row))
-    return table
-
-
-def plain_table(first: str, *others: str, right: bool = True) -> Table:
-    """Make an empty table; the columns after the first hold numbers if ``right``."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column(first, no_wrap=True)
-    for name in others:
-        table.add_column(name, justify="right" if right else "left")
-    return table

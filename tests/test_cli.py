@@ -7,8 +7,10 @@ from pathlib import Path
 
 import anndata as ad
 import h5py
+import numpy as np
 import pandas as pd
 import pytest
+import scanpy as sc
 from typer.testing import CliRunner, Result
 
 import scbert_tools as sbt
@@ -30,6 +32,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
         recorded.append(options)
         adata.obs[f"{key_added}_label"] = pd.Categorical(["CD14 monocyte"] * adata.n_obs)
         adata.obs[f"{key_added}_confidence"] = 0.75
+        adata.uns[key_added] = {"report": "30 cells\nunassigned: none"}
 
     monkeypatch.setattr(tl, "annotate", annotate, raising=False)
     return recorded
@@ -45,10 +48,70 @@ def test_annotate_writes_labels_and_shows_their_counts(calls: list[dict[str, obj
     output = cells.with_name("out.h5ad")
     result = run("annotate", cells, output, "--key-added", "mine", "--refine", "neighbors")
     assert result.exit_code == 0, result.output
-    assert calls == [{"model": "pbmc", "refine": "neighbors", "layer": None}]
+    usual = {"layer": None, "threshold": None, "reject": 0.01, "coverage": None, "calibrate": None}
+    assert calls == [{"model": "pbmc", "refine": "neighbors"} | usual]
+    assert "unassigned: none" in result.output
     assert set(ad.read_h5ad(output).obs["mine_label"]) == {"CD14 monocyte"}
     assert all(text in result.output for text in ("CD14 monocyte", "30", "100.0%", "0.75"))
     assert sorted(path.name for path in cells.parent.iterdir()) == ["in.h5ad", "out.h5ad"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options"),
+    [
+        (["--reject", "0"], {"reject": None}),
+        (["--reject", "0.05", "--threshold", "0.8"], {"reject": 0.05, "threshold": 0.8}),
+        (["--calibrate", "known"], {"calibrate": "known"}),
+    ],
+    ids=["reject none", "levels", "labels"],
+)
+def test_options_reach_the_function(
+    arguments: list[str], options: dict[str, object], calls: list[dict[str, object]], cells: Path
+) -> None:
+    result = run("annotate", cells, cells.with_name("out.h5ad"), *arguments)
+    assert result.exit_code == 0, result.output
+    assert calls[0].items() >= options.items()
+
+
+@pytest.fixture
+def blood(tmp_path: Path) -> Path:
+    """Ninety real cells, of which a column names some."""
+    adata = sc.datasets.pbmc68k_reduced()[:90].raw.to_adata()
+    b_cells = adata.obs["bulk_labels"] == "CD19+ B"
+    adata.obs["known"] = np.where(b_cells, "B cell", None)
+    adata.write_h5ad(tmp_path / "blood.h5ad")
+    return tmp_path / "blood.h5ad"
+
+
+def test_sets_and_warnings_are_shown_as_lines_of_their_own(blood: Path) -> None:
+    output = blood.with_name("out.h5ad")
+    result = run("annotate", blood, output, "--coverage", "0.8", "--calibrate", "known", "--refine", "louvain")
+    assert result.exit_code == 0, result.output
+    sets = ad.read_h5ad(output).obs["scbert_set"].value_counts()
+    assert "may be (80% sets)" in result.stdout
+    assert str(sets.index[0]) in result.stdout
+    assert "of your own for B cell" in " ".join(result.stdout.split())
+    assert re.search(r"^warning: Only \d% of the model's genes were measured", result.stderr, re.MULTILINE)
+    assert "UserWarning" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--coverage", "90"], "`coverage` must be above 0 and below 1, .* got 90"),
+        (["--threshold", "2"], "`threshold` must be above 0 and at most 1, .* got 2"),
+        (["--reject", "-1"], "`reject` must be above 0 and below 1, .* got -1"),
+        (["--calibrate", "bulk_labels"], "`calibrate` holds .*'CD19\\+ B'.* which the model does not know; it may use"),
+        (["--calibrate", "nowhere"], "`calibrate` is 'nowhere', but adata.obs has only the columns .*bulk_labels"),
+        (["--coverage", "0.999", "--calibrate", "known"], r"names \d+ cells; a coverage of 0.999 needs at least 999"),
+        (["--refine", "leiden"], "`refine` is 'leiden' but .* name a column of clusters among .*louvain"),
+    ],
+    ids=["coverage", "threshold", "reject", "labels", "column", "few cells", "clusters"],
+)
+def test_options_that_mean_nothing_are_refused(arguments: list[str], message: str, blood: Path) -> None:
+    result = run("annotate", blood, blood.with_name("out.h5ad"), *arguments)
+    assert (result.exit_code, blood.with_name("out.h5ad").exists()) == (2, False)
+    assert re.match(f"error: .*{message}", result.stderr)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from .._keys import AnnotationKeys
 from ._cells import find_cells, own
 from ._results import Results, write_results
 from ._several_labels import annotate_several, refuse_options
-from ._truth import check_promise, conformal_sets, find_truth
+from ._truth import check_promise, conformal_sets, find_truth, threshold_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +35,7 @@ def annotate(
     coverage: float | None = None,
     calibrate: str | Sequence[str | None] | pd.Series | None = None,
     reject: float | None = 0.01,
+    threshold: float | None = None,
     key_added: str = "scbert",
     layer: str | None = None,
     copy: bool = False,
@@ -62,6 +63,8 @@ def annotate(
         Confidence and sets then rest on these cells, which makes up for a chemistry the model has not seen.
     reject
         Cells are unassigned if a smaller share of held-out known cells looks as odd. ``None`` rejects no cell.
+    threshold
+        Probability that a label must reach; ``None`` for the model's own, usually 0.5. Higher is coarser but surer.
     {key_added}
     {layer}
     {copy}
@@ -99,8 +102,9 @@ def annotate(
     Raises
     ------
     ValueError
-        If there are no cells, no matrix with usable values, or too few genes of the model; if ``coverage`` or
-        ``reject`` is not between 0 and 1, or labels of ``calibrate`` are unknown to the model or too few.
+        If there are no cells, no matrix with usable values, or too few genes of the model; if ``coverage``,
+        ``reject`` or ``threshold`` is not between 0 and 1; or if labels of ``calibrate`` are unknown to the model or
+        too few.
     KeyError
         If ``layer``, or what ``refine`` or ``calibrate`` names, is not there.
 
@@ -124,18 +128,21 @@ def annotate(
 
     annotator = models.load(model)
     annotator.require_classes()
+    threshold = threshold_of(annotator, threshold)
     if annotator.config.multilabel:
         refuse_options(refine=refine, coverage=coverage, calibrate=calibrate)
-        return annotate_several(adata, annotator, AnnotationKeys(key_added), layer=layer, copy=copy)
+        return annotate_several(
+            adata, annotator, AnnotationKeys(key_added), threshold=threshold, layer=layer, copy=copy
+        )
     truth = find_truth(adata, calibrate, annotator)
     check_promise(truth, annotator, coverage=coverage, reject=reject)
     weights = None if refine is None else _weights(adata, refine)
     source = find_cells(adata, annotator.vocabulary, layer=layer)
     reading = read_all(annotator, source.rows, source.n_cells, measured=source.match.measured)
     temperature = truth.temperature(annotator, reading.states)
-    verdict = judge(annotator, reading, temperature=temperature, weights=weights, reject=reject)
+    verdict = judge(annotator, reading, temperature=temperature, threshold=threshold, weights=weights, reject=reject)
     sets = None if coverage is None else conformal_sets(truth, annotator, reading.states, coverage=coverage)
-    results = Results(annotator, source, reading, verdict, temperature, sets)
+    results = Results(annotator, source, reading, verdict, temperature, threshold, sets)
     params = {"refine": refine, "layer": layer, "coverage": coverage, "reject": reject}
     adata = own(adata, copy=copy)
     write_results(adata, AnnotationKeys(key_added), results, params=params)

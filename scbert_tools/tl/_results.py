@@ -42,6 +42,7 @@ class Results:
     reading: Reading
     verdict: Verdict
     temperature: float
+    threshold: float
     sets: Sets | None
 
     @cached_property
@@ -116,7 +117,7 @@ def _record(results: Results, params: Mapping[str, object]) -> dict[str, Any]:
         "input": results.source.report(),
         "model": annotator.name,
         "fingerprint": annotator.fingerprint,
-        "threshold": annotator.calibration.threshold,
+        "threshold": results.threshold,
         "temperature": results.temperature,
         "version": version("scbert-tools"),
         "report": "\n".join(results.report),

@@ -33,7 +33,7 @@ def refuse_options(**options: object) -> None:
 
 
 def annotate_several(
-    adata: AnnData, annotator: Annotator, keys: AnnotationKeys, *, layer: str | None, copy: bool
+    adata: AnnData, annotator: Annotator, keys: AnnotationKeys, *, threshold: float, layer: str | None, copy: bool
 ) -> AnnData | None:
     """Write all labels of every cell that are likely enough, joined by ``"|"``, and the probability of each class.
 
@@ -44,7 +44,7 @@ def annotate_several(
     source = find_cells(adata, annotator.vocabulary, layer=layer)
     states = read_cells(annotator, source.rows, source.n_cells)
     chance = np.where(states.n_tokens[:, None] > 0, states.chances(annotator.calibration.temperature), 0)
-    given = chance >= annotator.calibration.threshold
+    given = chance >= threshold
     names = np.array(annotator.classes)
     label = [EITHER.join(names[row]) or UNASSIGNED for row in given]
     adata = own(adata, copy=copy)
@@ -57,7 +57,7 @@ def annotate_several(
         "input": source.report(),
         "model": annotator.name,
         "fingerprint": annotator.fingerprint,
-        "threshold": annotator.calibration.threshold,
+        "threshold": threshold,
         "temperature": annotator.calibration.temperature,
         "version": version("scbert-tools"),
     }

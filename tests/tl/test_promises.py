@@ -34,6 +34,18 @@ def test_unknown_cells_are_rejected_with_a_reason_and_gathered(mixed, knowing):
     np.testing.assert_allclose(mixed.obsm["scbert_probabilities"].sum(axis=1), 1, rtol=1e-5)
 
 
+def test_higher_threshold_gives_fewer_and_surer_labels(adata, knowing):
+    shares = []
+    for threshold in (None, 0.5, 0.99, 1.0):
+        sbt.tl.annotate(adata, model=knowing, threshold=threshold, reject=None)
+        named = adata.obs["scbert_label"] != "unassigned"
+        least = adata.uns["scbert"]["threshold"]
+        assert (adata.obs["scbert_confidence"][named] >= least - 1e-6).all()
+        shares.append(named.mean())
+    assert least == 1
+    assert shares[0] == shares[1] > shares[2] >= shares[3]
+
+
 def test_nothing_is_rejected_if_not_wanted(mixed, knowing):
     sbt.tl.annotate(mixed, model=knowing, reject=None)
     assert "unlike known types" not in mixed.obs["scbert_reason"].cat.categories
@@ -71,7 +83,7 @@ def in_a_column(adata, labels):
 def test_labels_of_ones_own_are_taken_in_every_form(adata, trained, give):
     labels = [kind if i % 2 else None for i, kind in enumerate(adata.obs["cell_type"])]
     sbt.tl.annotate(adata, model=trained, coverage=0.8, calibrate=give(adata, labels))
-    assert adata.uns["scbert"]["sets"]["rests_on"] == "15 cells, 15 labelled ones of yours first"
+    assert adata.uns["scbert"]["sets"]["rests_on"] == "15 cells: of your own for T cell, B cell, monocyte"
     assert adata.uns["scbert"]["temperature"] != trained.calibration.temperature
 
 
@@ -82,6 +94,8 @@ def test_labels_of_ones_own_are_taken_in_every_form(adata, trained, give):
         ({"coverage": 90}, ValueError, "`coverage` must be above 0 and below 1"),
         ({"reject": 0.0}, ValueError, "`reject` must be above 0 and below 1, or None"),
         ({"reject": 5}, ValueError, "`reject` must be above 0 and below 1, or None"),
+        ({"threshold": 0}, ValueError, "`threshold` must be above 0 and at most 1, or None for the model's own, got 0"),
+        ({"threshold": 50}, ValueError, "`threshold` must be .* got 50"),
         ({"calibrate": "nowhere"}, KeyError, "`calibrate` is 'nowhere'.*cell_type"),
         ({"calibrate": ["T cell"] * 3}, ValueError, "`calibrate` has 3 labels for 30 cells"),
         ({"calibrate": [None] * 30}, ValueError, "`calibrate` holds no label at all"),
@@ -93,7 +107,20 @@ def test_labels_of_ones_own_are_taken_in_every_form(adata, trained, give):
         ),
         ({"refine": "leiden"}, KeyError, "`refine` is 'leiden' but"),
     ],
-    ids=["all", "percent", "reject none", "reject many", "column", "length", "empty", "unknown", "too few", "clusters"],
+    ids=[
+        "all",
+        "percent",
+        "reject none",
+        "reject many",
+        "any label",
+        "sure in percent",
+        "column",
+        "length",
+        "empty",
+        "unknown",
+        "too few",
+        "clusters",
+    ],
 )
 def test_what_means_nothing_is_refused_before_any_compute(adata, knowing, monkeypatch, options, error, message):
     monkeypatch.setattr(forward, "read_cells", lambda *_, **__: pytest.fail("computed"))
