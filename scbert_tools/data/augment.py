@@ -55,6 +55,7 @@ class Kin:
     def draw(self, rows: np.ndarray, n_partners: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Return random relatives: ``n_partners[i]`` of row ``i``, one row after another."""
         group = np.repeat(self.group[rows], n_partners)
+        # Relatives lie side by side in `order`: a random place within the group's stretch is a random relative.
         place = self.start[group] + (rng.random(len(group)) * self.size[group]).astype(np.int64)
         return self.order[place]
 
@@ -112,6 +113,7 @@ def augment(
     """
     size = len(rows)
     touched = rng.random(size) >= strength.untouched
+    # Log-uniform from 1 to one more than the most, since the floor is taken.
     n_pooled = np.where(touched, np.floor(1 / log_uniform(1 / (strength.max_pooled + 1), size, rng)), 1).astype(
         np.int64
     )

@@ -77,6 +77,7 @@ def by_length(
     cells_per_batch
         Most cells of a batch; not limited by default.
     """
+    # From the longest down: if memory does not suffice, that shows in the first batch and not in the last.
     order = np.argsort(lengths, kind="stable")
     stop = len(order)
     most = len(order) if cells_per_batch is None else cells_per_batch
@@ -94,5 +95,6 @@ def drop_tokens(rows: TokenRows, *, share: float, limit: int, rng: np.random.Gen
 
 def keep_tokens(rows: TokenRows, kept: np.ndarray) -> TokenRows:
     """Return the cells with only some of their tokens, (tokens,) true for those."""
+    # How many tokens are kept before each token; read at the row ends, these are the new row ends.
     indptr = np.concatenate([[0], np.cumsum(kept)])[rows.indptr]
     return type(rows)(indptr, rows.genes[kept], rows.levels[kept])

@@ -104,6 +104,7 @@ class RollingBatches:
 
     def __call__(self, step: int) -> TrainBatch:
         """Return the batch of ``step``, reading the blocks of its pool if they are not in memory."""
+        # The pool follows from the step alone, so a training that is taken up again finds the same cells.
         period = 0 if self.n_blocks == len(self.blocks) else step // self.steps_per_pool
         if self._pool is None or self._pool[0] != period:
             rng = np.random.default_rng([self.seed, period])

@@ -34,6 +34,7 @@ def whole_counts(linear: sparse.csr_matrix) -> sparse.csr_matrix:
     if not counts.nnz or np.array_equal(counts.data, np.rint(counts.data)):
         return counts
     starts = counts.indptr[:-1][filled]
+    # A cell's smallest value is one count if any gene was seen just once; if not, others come out as halves or thirds.
     units = counts.data / np.repeat(np.minimum.reduceat(counts.data, starts), lengths[filled])
     if np.all(np.abs(units - np.rint(units)) <= NEARLY_WHOLE * units):
         counts.data = np.rint(units)

@@ -29,6 +29,7 @@ def current_device() -> torch.device:
     """
     name = settings.torch_device()
     try:
+        # A name may be known and its device absent: only putting something there tells.
         device = torch.device(name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:

@@ -64,6 +64,7 @@ class Reference:
     @cached_property
     def chance(self) -> NDArray[np.float64]:
         """(cells,) chance to be drawn: a group is drawn with the square root of its size."""
+        # Each cell by one over the root, n cells of a group together by the root of n.
         weight = 1 / np.sqrt(self.kin.size[self.group])
         return weight / weight.sum()
 

@@ -25,10 +25,14 @@ How = Literal["same", "id", "alias", "spelling", "ambiguous", "unknown"]
 
 HUMAN_ID = re.compile(r"ENSG(\d{11})")
 MOUSE_ID = re.compile(r"ENSMUSG(\d{11})")
+# `Cd3e`, `mt-Co1`, `2610507B11Rik`. Human symbols are in capitals; `C1orf54` and its like are too few to matter.
 MOUSE_SYMBOL = re.compile(r"[A-Z][a-z0-9]*[a-z]|mt-[A-Z][a-z]|\d+[A-Z]\d+Rik")
+# References of two species put the genome before every gene: `GRCh38_CD3E`, `hg19-CD3E`.
 PREFIX = re.compile(r"(?:GRCh\d+|hg\d+|human|GRCm\d+|mm\d+|mouse)[-_ .]+", re.IGNORECASE)
 MOUSE_PREFIX = re.compile(r"(?:GRCm\d+|mm\d+|mouse)[-_ .]+", re.IGNORECASE)
+# What R's `make.unique` and anndata append to a name that comes twice: `MATR3.1`, `MATR3-1`.
 REPEATED = re.compile(r"(.+?)[.\-_]\d+$")
+# Spreadsheets read MARCH1, SEPT2 and DEC1 as days: `1-Mar`, `Sep-2`, `2006-12-01 00:00:00`.
 DATE = re.compile(r"(?P<day>\d\d?)-(?P<month>mar|sep|dec)(?:-\d+)?$", re.IGNORECASE)
 MONTH_FIRST = re.compile(r"(?P<month>mar|sep|dec)-(?P<day>\d\d?)$", re.IGNORECASE)
 ISO_DATE = re.compile(r"\d{4}-(?P<month>\d\d)-(?P<day>\d\d)(?: 00:00:00)?$")
@@ -56,6 +60,7 @@ def kind_of_names(names: Sequence[str]) -> Kind:
     >>> kind_of_names(["ENSG00000198851.10", "ENSG00000156738.17"])
     'ensembl'
     """
+    # Numbers of rows count from 0 where Python made them and from 1 where R did.
     if names and all(str(number) == name for number, name in enumerate(names, start=int(names[0] == "1"))):
         return "row number"
     names = names[:: max(1, len(names) // NAMES_LOOKED_AT)]
@@ -95,6 +100,7 @@ class NameReader:
             return sense
         if "-" in name and (date := DATE.match(name) or MONTH_FIRST.match(name) or ISO_DATE.match(name)):
             return self._of_date(date)
+        # This ends: a repair is shorter than the name, or a gene of the model, which the first line finds.
         for variant in self._repairs(name):
             sense = self.read(variant)
             if sense.how != "unknown":
@@ -162,6 +168,7 @@ class NameReader:
             yield PREFIX.sub("", name, count=1)
         if repeated := REPEATED.match(name):
             yield from [repeated[1]] if repeated[1] in self.found else []
+        # R's `make.names` turns dashes into dots and puts an X before a digit.
         for written in (name, name.removeprefix("X")):
             gene = self._plain.get(_plain(written))
             yield from [gene] if gene else []

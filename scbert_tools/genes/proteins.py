@@ -38,4 +38,5 @@ def look_like_proteins(names: Sequence[str]) -> bool:
     suspects = [str(name) for name in names if ANTIBODY.search(str(name))]
     if len(suspects) <= MOST_GENES * len(names):
         return False
+    # CD4 is the name of an antibody and of a gene: only those that no gene has tell the two apart.
     return sum(name.upper() not in approved_symbols() for name in suspects) > MOST_GENES * len(names)

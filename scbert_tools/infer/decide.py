@@ -71,9 +71,11 @@ def decide(
     """
     members = tree.membership(tree.names)
     nodes = probabilities @ members.T.astype(np.float32)
+    # A node above all leaves is always certain and says nothing.
     open_to_choice = ~members.all(axis=1)
     depth = np.where(open_to_choice, tree.depth, 0)
     passing = (nodes >= threshold) & open_to_choice
+    # Deeper nodes win; a probability adds at most a half, so it decides only between nodes of one depth.
     rank = np.where(passing, depth + np.minimum(nodes, 1) / 2, -1)
     code = np.where(passing.any(axis=1), rank.argmax(axis=1), len(tree.names))
     best = np.where(passing.any(axis=1), np.take_along_axis(nodes, rank.argmax(axis=1)[:, None], 1)[:, 0], 0)

@@ -54,6 +54,7 @@ def doublet_scores(likeness: Likeness, pairs: list[tuple[int, int]]) -> NDArray[
     best = np.zeros_like(alone)
     norms = np.maximum(likeness.norms, LEAST)
     for a, b in pairs:
+        # |a + b| from products of profiles: no profile of a pair is ever formed.
         length = np.sqrt(likeness.gram[a, a] + likeness.gram[b, b] + 2 * likeness.gram[a, b])
         best = np.maximum(best, (likeness.products[:, a] + likeness.products[:, b]) / (norms * length))
     return np.asarray(best - alone, np.float32)

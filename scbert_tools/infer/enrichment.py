@@ -24,6 +24,7 @@ def auroc(scores: NDArray[np.floating[Any]], known: NDArray[np.bool_]) -> float:
     n_known, n_other = int(known.sum()), int((~known).sum())
     if not n_known or not n_other:
         return float("nan")
+    # Mann and Whitney's U: the sum of ranks less the smallest it could be.
     return float((rankdata(scores)[known].sum() - n_known * (n_known + 1) / 2) / (n_known * n_other))
 
 

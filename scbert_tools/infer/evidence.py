@@ -106,6 +106,7 @@ def votes_toward(network: CellTransformer, genes: Tensor, direction: Tensor) -> 
     direction
         (cells, classes), see :func:`~scbert_tools.infer.direction.directions`.
     """
+    # Cells share a few directions, one per label: multiply by those instead of by one per cell.
     kinds, place = torch.unique(direction, dim=0, return_inverse=True)
     return (network.head.votes.weight @ kinds.T)[genes.long(), place[:, None]]
 

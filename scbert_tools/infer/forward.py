@@ -94,6 +94,7 @@ def read_cells(
     shown = tqdm(chunks, desc="Reading cells", disable=not progress or n_cells < PROGRESS_FROM)
     device, room = current_device(), Room()
     with one_core_each() as n_cores, placed(annotator.network, device):
+        # Threads that share one GPU only wait for each other.
         n_workers = n_cores if device.type == "cpu" else 1
         parts = in_order(partial(_read_chunk, annotator, room), map(rows, chunks), n_workers)
         for chunk, part in zip(shown, parts, strict=True):

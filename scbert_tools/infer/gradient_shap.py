@@ -50,6 +50,7 @@ class GradientShap:
     background: NDArray[np.int64]
     n_samples: int
     rng: np.random.Generator
+    # captum draws from numpy's global generator: in threads, cells would take each other's numbers.
     in_turn: ClassVar[bool] = True
 
     def __call__(self, batch: Batch, cells: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
@@ -87,6 +88,7 @@ class GradientShap:
 
     def _others(self, genes: Tensor) -> Inputs:
         """Return what some genes (tokens,) bring in the cells of the background."""
+        # Levels are stored plus one, since level 0 is expressed too; what is absent is silenced below.
         levels = torch.from_numpy(self.background[:, genes.numpy()])
         tokens = self.network.embedding(genes.expand(len(levels), -1), (levels - 1).clamp_min(0))
         return Inputs(tokens * (levels > 0)[..., None], self._loud[:, genes.long()])

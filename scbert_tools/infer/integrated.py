@@ -58,6 +58,7 @@ class IntegratedGradients:
             start = Inputs(base.tokens, base.loudness * batch.mask[:, 0, 0])
             change = [evidence_of(self.network, batch, inputs, direction=direction) for inputs in (own, start)]
             votes = (own.loudness - start.loudness) * votes_toward(self.network, batch.genes, direction)
+        # Votes are linear and done: on the way only the correction is asked, one product with the cell's vector.
         toward = direction @ self.network.head.correction.weight  # (cells, width)
         gains = torch.zeros_like(votes)
         encode = _encoding(self.network, batch, own.tokens, None if self.baseline.is_empty else start.tokens)

@@ -47,6 +47,7 @@ def signs_of_novelty(logits: NDArray[np.float32], likeness: Likeness) -> NDArray
     likeness
         Products of the cells with the profiles of the classes.
     """
+    # `together` is minus the log of the largest probability: doubt. Minus the log of the sum of exponentials is energy.
     top = logits.max(axis=1)
     together = np.log(np.exp(logits - top[:, None]).sum(axis=1))
     own = np.take_along_axis(likeness.contrasts, logits.argmax(axis=1)[:, None], axis=1)[:, 0]

@@ -46,6 +46,7 @@ def in_order(work: Callable[[Item], Result], items: Iterable[Item], n_workers: i
     with ThreadPoolExecutor(n_workers) as pool:
         for item in items:
             waiting.append(pool.submit(work, item))
+            # One more than is worked on is ready at any time; the rest waits unread, so memory stays bounded.
             if len(waiting) > n_workers:
                 yield waiting.popleft().result()
         while waiting:

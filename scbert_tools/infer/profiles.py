@@ -56,6 +56,8 @@ class Likeness:
     @property
     def contrasts(self) -> NDArray[np.float32]:
         """(cells, classes) the same after the mean of all profiles was taken off cells and profiles."""
+        # With m the mean profile, (x - m)·(p - m) = x·p - x·m - m·p + m·m: each term is a mean of products at hand,
+        # and the expression is not needed again.
         across = self.gram.mean(axis=1)
         middle = across.mean()
         shared = self.products.mean(axis=1)

@@ -54,6 +54,7 @@ def _dense_groups(place: NDArray[np.float32]) -> NDArray[np.int64]:
     """Return dense groups of cells; all that lies in one heap is one group."""
     from sklearn.cluster import HDBSCAN
 
+    # Allowed a single cluster from the start, HDBSCAN prefers it to the groups inside.
     for single in (False, True):
         found: NDArray[np.int64] = HDBSCAN(FEWEST_CELLS, allow_single_cluster=single, copy=True).fit_predict(place)
         if found.max(initial=-1) >= 0:
@@ -64,6 +65,7 @@ def _dense_groups(place: NDArray[np.float32]) -> NDArray[np.int64]:
 def _directions(logs: sparse.csr_matrix, rng: np.random.Generator) -> NDArray[np.float32]:
     """Return the directions in which the cells differ most, (genes, directions)."""
     n = min(N_DIRECTIONS, min(logs.shape) - 1)
+    # Without `v0` the start is drawn from numpy's global generator.
     _, strength, directions = svds(logs, k=n, v0=rng.standard_normal(min(logs.shape)))
     return np.asarray(directions[strength > 1e-6].T, np.float32)
 
@@ -89,6 +91,7 @@ def _join(place: NDArray[np.float32], deciding: NDArray[np.int64], found: NDArra
 def _by_size(codes: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the same clusters numbered by size."""
     names, n_cells = np.unique(codes[codes >= 0], return_counts=True)
+    # One place more than clusters: code -1 finds the last, which stays -1.
     rank = np.full(codes.max(initial=-1) + 2, -1)
     rank[names[np.argsort(-n_cells, kind="stable")]] = np.arange(len(names))
     return rank[codes]

@@ -71,6 +71,7 @@ def updated_temperature(before: float, logits: NDArray[np.float32], allowed: NDA
     """
 
     def loss(temperature: float) -> float:
+        # A normal prior on the logarithm: few cells move the temperature little, many as far as they ask.
         step = np.log(temperature / before)
         return len(logits) * log_loss(temperature, logits, allowed) + CELLS_BELIEVED * step**2 / 2
 

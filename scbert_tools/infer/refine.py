@@ -135,7 +135,9 @@ def cluster_weights(codes: NDArray[np.int64]) -> LinearOperator:
         (cells,) cluster of each cell.
     """
     alone = codes < 0
+    # Cells without a cluster become clusters of one.
     group = np.where(alone, codes.max(initial=-1) + 1 + np.cumsum(alone), codes)
     members = sparse.csr_matrix((np.ones(len(group)), (np.arange(len(group)), group)))
+    # As an operator, for the matrix of cells × cells of one large cluster would not fit into memory.
     size = np.maximum(np.asarray(members.sum(axis=0)).ravel(), 1)
     return aslinearoperator(members) @ aslinearoperator(sparse.diags(1 / size) @ members.T)

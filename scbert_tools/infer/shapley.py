@@ -86,6 +86,7 @@ class _Mutilated:
     def __call__(self, left: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the evidence, (cases,), for the genes left, (cases, tokens) of 0 and 1."""
         kept = torch.from_numpy(np.asarray(left) > 0)
+        # Genes that are left move to the front: tokens that no case has are not read at all.
         order = torch.argsort(kept.int(), dim=1, descending=True, stable=True)[:, : max(1, int(kept.sum(1).max()))]
         real = kept.gather(1, order)[:, None, None]
         cell = self.network.encoder(self.network.embedding(self.genes[order], self.levels[order]), real, n_kept=1)

@@ -135,6 +135,7 @@ def judge(
     """
     readable = reading.states.n_tokens > 0
     alone = reading.states.probabilities(temperature)
+    # A cell without a gene of the model says nothing, where the network would still state its bias.
     alone[~readable] = 1 / len(annotator.classes)
     p_known = p_known_of(annotator, reading)
     novel = None if p_known is None or reject is None else p_known < reject

@@ -84,6 +84,7 @@ def plain(values: np.ndarray[Any, Any], *, by_r: bool = False) -> pd.Series:
         return words.mask(words == R_MISSING_TEXT)
     if values.dtype.kind not in "iu":
         return pd.Series(values)
+    # Without a class, R's logicals are integers of which all are 0, 1 or 2; other numbers keep their meaning.
     if by_r and np.isin(values, (0, 1, R_MISSING_LOGICAL)).all():
         return logical(values)
     missing = values.astype(np.int64) == R_MISSING_INTEGER

@@ -57,6 +57,7 @@ def vector(node: dict[str, Any]) -> pd.Series:
     values, attributes = node["data"], node.get("attributes") or {}
     classes = attributes.get("class", {}).get("data", [])
     if "levels" in attributes:
+        # Factors of R count from 1; missing becomes 0 and then -1, as pandas has it.
         codes = pd.Series(values, dtype=float).fillna(0).astype(int).to_numpy() - 1
         levels = pd.Index(list(attributes["levels"]["data"]), dtype=object)
         return pd.Series(pd.Categorical.from_codes(codes, levels, ordered="ordered" in classes))

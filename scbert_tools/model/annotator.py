@@ -87,6 +87,7 @@ class Annotator:
         digest = hashlib.sha256()
         for name, tensor in sorted(self.network.state_dict().items()):
             digest.update(name.encode())
+            # In 32 bits whatever is stored, so that a model saved in halves is recognised when it is read back.
             digest.update(tensor.detach().cpu().float().contiguous().numpy().tobytes())
         digest.update(json.dumps([self._settings(), self.labels.to_json()], sort_keys=True).encode())
         digest.update(self.vocabulary.fingerprint.encode())
@@ -131,6 +132,7 @@ class Annotator:
             folder = Path(unfinished) / "model"
             folder.mkdir()
             self._write(folder, half=half)
+            # No folder can take the name of one that holds files: the old one steps aside, and back if anything fails.
             old = Path(unfinished) / "old"
             if path.exists():
                 path.rename(old)

@@ -30,6 +30,7 @@ class GeneEmbedding(nn.Module):
         super().__init__()
         self.gene = nn.Embedding(n_genes, width)
         nn.init.normal_(self.gene.weight, std=1.0)
+        # Levels begin in their order, neighbours alike, instead of as strangers that must be learned one by one.
         ramp = torch.linspace(0.3, 1.7, n_levels)[:, None]
         self.scale = nn.Embedding.from_pretrained(ramp + 0.1 * torch.randn(1, width), freeze=False)
         self.shift = nn.Embedding.from_pretrained((ramp - 1) * 0.3 * torch.randn(1, width), freeze=False)

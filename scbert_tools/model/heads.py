@@ -43,6 +43,7 @@ class GeneVotes(nn.Module):
         self.weight = nn.Parameter(torch.zeros(n_genes, n_classes))
         self.bias = nn.Parameter(torch.zeros(n_classes))
         self.expected: Tensor
+        # Only training asks for it, so it is not stored with the model.
         self.register_buffer("expected", torch.zeros(n_genes, n_classes), persistent=False)
 
     @torch.no_grad()
@@ -66,6 +67,7 @@ class GeneVotes(nn.Module):
             (cells, 1, 1, tokens), true where a token is real.
         """
         loud = loudness(levels * mask[:, 0, 0], self.power)
+        # Sums the weights while gathering them: no tensor of cells × tokens × classes is ever made.
         return functional.embedding_bag(genes, self.weight, per_sample_weights=loud, mode="sum") + self.bias
 
 

@@ -229,7 +229,7 @@ def _objective(shared: Tensor, batches: Sequence[_Batch], lambda_: float) -> flo
 
 
 def _misfit(batch: _Batch, shared: Tensor, lambda_: float) -> float:
-    """Return one batch's part of the objective."""
+    """Return |X - H(W + V)|² + λ|HV|² of a batch as |X|² - 2⟨HᵀX, W + V⟩ + ⟨HᵀH, (W + V)(W + V)ᵀ + λVVᵀ⟩."""
     specific = batch.specific.double()
     factors = shared.double() + specific
     gram = factors @ factors.T + lambda_ * (specific @ specific.T)

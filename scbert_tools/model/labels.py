@@ -55,8 +55,10 @@ class LabelTree:
         if odd := sorted(unknown | reserved):
             msg = f"`parents` names {odd}, which cannot be a cell type of the tree; add or rename it."
             raise ValueError(msg)
+        # Following every line to its top refuses circles.
         for name in parents:
             self.lineage(name)
+        # No leaves at all are right: such a model is pretrained only.
         if len(self.leaves) == 1:
             msg = f"`parents` must hold at least two leaves to tell apart, got {self.leaves}."
             raise ValueError(msg)

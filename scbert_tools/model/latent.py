@@ -87,6 +87,7 @@ class SelfAttention(nn.Module):
         (cells, n_asking, width).
         """
         width = tokens.shape[-1]
+        # One stored projection, used in two parts: queries of tokens that ask nothing are never made.
         weight, bias = self.project.weight, self.project.bias
         query = functional.linear(tokens[:, :n_asking], weight[:width], bias[:width])
         key, value = functional.linear(tokens, weight[width:], bias[width:]).chunk(2, dim=-1)

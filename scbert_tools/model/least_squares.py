@@ -37,6 +37,7 @@ def solve_nonnegative(gram: Tensor, target: Tensor, solution: Tensor, *, n_sweep
     [2.0, 0.0]
     """
     diagonal = gram.diagonal().clamp(min=TINY)
+    # Coordinate descent: the best value of one row given all others is known in closed form, and later rows see it.
     for _ in range(n_sweeps):
         for factor in range(len(gram)):
             slope = target[factor] - gram[factor] @ solution

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 LAYER = "performer.net.layers.{}."
 BODY: Table = {
+    # scBERT adds the vector of the level to that of the gene, which is our shift at a scale of 1.
     "token_emb.weight": ("embedding.shift.weight", ("n_levels", "width")),
     "pos_emb.emb.weight": ("embedding.gene.weight", ("sequence", "width")),
     "norm.weight": ("encoder.norm.weight", ("width",)),
@@ -133,6 +134,7 @@ def sizes_of(state: Mapping[str, Tensor], table: Table) -> dict[str, int]:
             f"{len(unknown)} unknown {unknown[:3]}. Give the .pth file that its training or fine-tuning wrote."
         )
         raise ValueError(msg)
+    # By majority, so that the one damaged parameter is named and not its sound neighbours.
     votes: dict[str, Counter[int]] = {}
     for name, (_, shape) in table.items():
         for word, size in zip(shape, state[name].shape, strict=False):
@@ -187,6 +189,7 @@ def network_of(state: Mapping[str, Tensor], *, maximum: str = "batch") -> tuple[
     )
     network = build_scbert(config, n_classes)
     own = network.state_dict()
+    # Only the convolution, (1, 1, 1, width), has other dimensions than the linear layer that does the same here.
     renamed = {ours: state[name].float().reshape(own[ours].shape) for name, (ours, _) in table.items()}
     network.load_state_dict(own | renamed)
     return config, network.eval(), n_classes
@@ -219,6 +222,7 @@ def check_gene2vec(network: ScbertNetwork, gene2vec: str | os.PathLike[str] | Ar
     if gene2vec is None:
         return
     given = np.asarray(np.load(gene2vec) if isinstance(gene2vec, str | Path) else gene2vec, dtype=np.float32)
+    # Without the last row, which belongs to the trailing place and to no gene.
     own = network.embedding.gene.weight.detach().numpy()[:-1]
     if given.shape != own.shape:
         msg = (

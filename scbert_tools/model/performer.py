@@ -83,6 +83,7 @@ def summarise_keys(key: Tensor, value: Tensor, directions: Tensor) -> tuple[Tens
         _summarise(*part, directions)
         for part in zip(key.split(TOKENS_AT_ONCE), value.split(TOKENS_AT_ONCE), strict=True)
     ]
+    # Each part has exponents relative to its own largest, to stay in range: bring them to one before adding.
     largest = torch.stack([own for _, own in parts])
     shares = (largest - largest.amax()).exp()
     sums = torch.stack([part for part, _ in parts])
@@ -113,6 +114,7 @@ def read_summary(query: Tensor, summary: Tensor, directions: Tensor) -> Tensor:
     -------
     (tokens, columns - 1).
     """
+    # Adding FLOOR to every feature of a query adds this to all that it reads; no features have to be kept for it.
     floor = FLOOR * summary.sum(dim=0)
     parts = [torch.addmm(floor, _features(part, directions), summary) for part in query.split(TOKENS_AT_ONCE)]
     read = torch.cat(parts)
@@ -121,6 +123,7 @@ def read_summary(query: Tensor, summary: Tensor, directions: Tensor) -> Tensor:
 
 def _features(query: Tensor, directions: Tensor) -> Tensor:
     """Return the features of a few queries, each with exponents relative to its own largest."""
+    # Dividing by a query's own largest cancels between numerator and denominator, but for FLOOR.
     exponents = query @ directions.mT
     largest = exponents.detach().amax(dim=1, keepdim=True)
     return exponents.sub_(_half_square(query) + largest).exp_()
@@ -146,6 +149,7 @@ def favor_attention(query: Tensor, key: Tensor, value: Tensor, directions: Tenso
     -------
     (cells, heads, tokens, width).
     """
+    # The fourth root on either side is the square root of softmax attention on their product.
     shape, scale = value.shape, key.shape[-1] ** -0.25
     counted = functional.pad(value, (0, 1), value=1.0).flatten(0, 1)  # the last column sums to the denominator
     pairs = zip((key * scale).flatten(0, 1), counted, strict=True)

@@ -153,6 +153,7 @@ def _majority(
     anchors = np.arange(n_cells) if n_cells <= MAX_ANCHORS else rng.choice(n_cells, MAX_ANCHORS, replace=False)
     search = NearestNeighbors(n_neighbors=min(n_neighbors, anchors.size), algorithm="brute").fit(positions[anchors])
     voters = groups[anchors][search.kneighbors(positions, return_distance=False)]
+    # Cell and group as one number: a single `bincount` counts the votes of all cells.
     ballots = (np.arange(n_cells)[:, None] * n_groups + voters).ravel()
     votes = np.bincount(ballots, minlength=n_cells * n_groups).reshape(n_cells, n_groups)
     winners: NDArray[np.intp] = votes.argmax(axis=1)
@@ -170,6 +171,7 @@ def _map(values: NDArray[np.float32], own: NDArray[np.float64], goal: NDArray[np
     """Map each factor's values from its own quantiles to the reference's; a constant factor becomes zero."""
     mapped = np.zeros_like(values)
     for factor in range(values.shape[1]):
+        # Many cells have exactly zero, so several quantiles are one value; `interp` wants one goal for it: their mean.
         steps, place, count = np.unique(own[:, factor], return_inverse=True, return_counts=True)
         if steps.size > 1:
             heights = np.bincount(place, weights=goal[:, factor]) / count

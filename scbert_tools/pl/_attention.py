@@ -127,6 +127,7 @@ def _draw_network(square: pd.DataFrame, ax: Axes | None) -> Axes:
     ax.scatter(x, y, s=40, color=AGAINST, zorder=2)
     for place, name in enumerate(names):
         turn = np.degrees(angle[place])
+        # On the left half, names would stand on their heads.
         flipped = 90 < turn % 360 < 270
         how: dict[str, Any] = {
             "ha": "right" if flipped else "left",
@@ -145,6 +146,7 @@ def _lift(square: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.
     from scipy.spatial.distance import squareform
 
     square = np.nan_to_num(square)
+    # Some genes draw attention whoever asks: what counts is how far a pair exceeds the column's mean.
     expected = square.mean(axis=0, keepdims=True)
     ratio = np.log10(np.maximum(square, 1e-9) / np.maximum(expected, 1e-9)).clip(-1, 1)
     lift = (ratio + ratio.T) / 2

@@ -176,6 +176,7 @@ def swarm(values: NDArray[np.floating[Any]], *, n_bins: int = 60, height: float 
     spread = np.ptp(values)
     bins = pd.Series(np.zeros(len(values)) if spread == 0 else np.round((values - values.min()) / spread * n_bins))
     place, size = bins.groupby(bins).cumcount().to_numpy(), bins.groupby(bins).transform("size").to_numpy()
+    # Points of a bin go to the middle, then by turns below and above it.
     side = np.where(place % 2 == 0, 1, -1) * ((place + 1) // 2)
     return side * 2 * height / max(8, int(size.max()))
 

@@ -141,6 +141,7 @@ def _draw_embedding(adata: AnnData, keys: AnnotationKeys, basis: str, ax: Axes |
         raise KeyError(msg)
     ax = axes_to_draw(ax, size=(5.0, 4.0))
     confidence, place = adata.obs[keys.confidence].to_numpy(), np.asarray(adata.obsm[basis])
+    # The least sure cells last, so that the sure ones, which are many, do not cover them.
     order, size = np.argsort(-confidence), 120_000 / max(len(confidence), 4_000)
     x, y = place[:, 0], place[:, 1]
     drawn = ax.scatter(x[order], y[order], c=confidence[order], s=size, cmap="cividis", vmin=0, vmax=1, linewidths=0)

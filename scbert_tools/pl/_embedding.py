@@ -76,6 +76,7 @@ def embedding(
     colours = label_colours([name for name in labels.categories if name != UNASSIGNED]) | {UNASSIGNED: "#CCCCCC"}
     shared = {"basis": basis, "show": False, "frameon": False, **options}
     palette = {name: colours[name] for name in labels.categories}
+    # scanpy writes the colours it used into `uns`: a view would become a copy, and another plot lose its palette.
     plain = adata.copy() if adata.is_view else adata
     before = plain.uns.get(f"{keys.label}_colors")
     sc.pl.embedding(plain, color=keys.label, palette=palette, ax=drawn["label"], title="label", **shared)

@@ -189,6 +189,7 @@ def _run(
         msg = f"harmonypy returned {corrected.shape} for cells × dimensions {positions.shape}: install `harmonypy>=2`."
         raise RuntimeError(msg)
     objective = np.asarray(result.objective_harmony, dtype=np.float64)
+    # harmonypy notes the objective once before the first round.
     n_iter = len(objective) - 1
     settled = abs(objective[-2] - objective[-1]) < SETTLED * abs(objective[-2])
     return corrected, {"objective": objective, "n_iter": n_iter, "converged": bool(settled)}

@@ -211,6 +211,7 @@ def _scaled(
         totals = np.asarray(cells.sum(axis=1, dtype=np.float64)).ravel() if normalize else np.ones(cells.shape[0])
         chosen = cells[:, np.flatnonzero(genes)]
         chosen.data *= np.repeat(_inverse(totals), np.diff(chosen.indptr))
+        # Scaled but not centred: factors need values that are not negative.
         squares = np.bincount(chosen.indices, weights=np.square(chosen.data), minlength=chosen.shape[1])
         chosen.data *= _inverse(np.sqrt(squares / chosen.shape[0]))[chosen.indices]
         yield chosen

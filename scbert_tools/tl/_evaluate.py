@@ -88,6 +88,7 @@ def evaluate(
     asked: list[NDArray[np.int64]] = []
     for place in range(int(fold.max()) + 1):
         learners, judges = np.flatnonzero((fold != place) & (fold >= 0)), np.flatnonzero(fold == place)
+        # A label that no learner has cannot be told by any method.
         judges = judges[np.isin(targets.code[judges], targets.code[learners])]
         asked.append(targets.code[judges])
         every = baseline_scores(everything, allowed, learners=learners, judges=judges)

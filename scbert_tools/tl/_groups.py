@@ -116,6 +116,7 @@ def to_own_genes(adata: AnnData, source: CellSource) -> sparse.csr_matrix:
     columns = np.flatnonzero(source.match.target >= 0)
     model_gene = source.match.target[columns]
     place = columns
+    # `raw` may hold other genes than `adata`, whose `varm` takes only its own: names decide, the first of equal ones.
     if source.choice.name == "raw":
         own = pd.Index(adata.var_names)
         place = (

@@ -73,6 +73,7 @@ def write_results(adata: AnnData, keys: AnnotationKeys, results: Results, *, par
     columns = _columns(keys, results)
     record = _record(results, params)
     table = pd.DataFrame(results.verdict.probabilities, adata.obs_names, list(results.annotator.classes))
+    # Fields that only some calls write would otherwise tell of an earlier model or an earlier set of cells.
     for name in {keys.label_set, keys.p_known, keys.novel, keys.doublet} & set(adata.obs) - set(columns):
         del adata.obs[name]
     for name, values in columns.items():

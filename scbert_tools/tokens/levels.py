@@ -77,6 +77,7 @@ def to_levels(linear: sparse.csr_matrix, levels: Levels) -> TokenRows:
     levels
         Number of levels, of which the last one takes all higher values, and their width.
     """
+    # A stored zero would be read as an expressed gene; the caller's matrix keeps its own.
     linear = linear.copy() if np.any(linear.data == 0) else linear
     linear.eliminate_zeros()
     return TokenRows(linear.indptr, linear.indices, levels.cut(linear))

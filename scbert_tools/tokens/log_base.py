@@ -60,6 +60,8 @@ def fit_log(sample: sparse.csr_matrix, *, try_log: bool = True) -> LogFit:
     if not filled.shape[0]:
         return LogFit(base=None, total=None, evidence="no cell that was looked at holds a value", certain=False)
     readings = [_read(filled, base) for base in ((None, *BASES) if try_log else (None,))]
+    # Equal totals are the strongest sign. They are gone once genes were left out, while multiples of one count still
+    # hold; evenness is a guess.
     return _by_totals(readings) or _by_multiples(readings) or _by_evenness(readings)
 
 
@@ -82,6 +84,7 @@ def _read(sample: sparse.csr_matrix, base: float | None) -> Reading:
 
 def _whole_share(multiples: NDArray[np.float64]) -> float:
     """Share of the multiples above one that are whole; 0 where there are too few to tell."""
+    # The smallest value is once itself in any base and says nothing.
     telling = multiples[(multiples > 1.01) & (multiples < LARGEST_MULTIPLE)]
     if telling.size < 20:
         return 0.0
@@ -95,6 +98,7 @@ def _near_whole(values: NDArray[np.float64]) -> float:
 def _by_totals(readings: list[Reading]) -> LogFit | None:
     """Accept the reading that gives every cell the same total."""
     best = min(readings, key=lambda reading: reading.spread)
+    # Said with `not`, so that the spread of a base that overflowed, which is NaN, is refused as well.
     if not best.spread < SAME_TOTAL:
         return None
     total = next((total for total in ROUND_TOTALS if abs(best.total / total - 1) < SAME_TOTAL), best.total)

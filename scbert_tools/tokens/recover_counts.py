@@ -57,6 +57,7 @@ def recover_counts(
     lengths = np.diff(stored.indptr)
     filled = lengths > 0
     first = stored.indptr[:-1][filled]
+    # Noted totals tell one count exactly; a cell's smallest value does so only where many genes were seen once.
     candidates = [_units_by_totals(linear, first, filled, totals), _units_by_smallest(linear, first, lengths[filled])]
     for units in candidates:
         if units is None:

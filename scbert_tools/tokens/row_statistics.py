@@ -64,6 +64,7 @@ class RowStatistics:
         self.n_nonzero[rows] += np.diff(starts)[filled]
         with np.errstate(invalid="ignore"):  # infinite values of both signs, which are counted below
             self.total[rows] += np.add.reduceat(data, first, dtype=np.float64)
+        # `fmin` and `fmax` pass over NaN, which is counted apart: one lost value must not hide the range of the others.
         self.smallest[rows] = np.fmin(self.smallest[rows], np.fmin.reduceat(data, first))
         self.largest[rows] = np.fmax(self.largest[rows], np.fmax.reduceat(data, first))
         self.n_whole[rows] += _whole_per_row(data, first)
@@ -97,6 +98,7 @@ class RowStatistics:
 
 def pieces(x: Any) -> Iterator[Piece]:
     """Yield the matrix in blocks of about two million stored values, as csr without stored zeros."""
+    # Rows of a csc matrix lie all over it: each block of rows would cost a walk through the whole.
     by_columns = getattr(x, "format", None) == "csc"
     n_cells, n_genes = x.shape
     length, width = (n_genes, n_cells) if by_columns else (n_cells, n_genes)
@@ -127,6 +129,7 @@ def _whole_per_row(data: NDArray[Any], first: NDArray[Any]) -> NDArray[np.int64]
     lengths = np.diff(first, append=data.size)
     if data.dtype.kind in "iub":
         return lengths
+    # Nearly every matrix is all whole or hardly anywhere: both are spared the sums by row.
     whole = data == np.rint(data)
     n_whole = np.count_nonzero(whole)
     if n_whole == data.size:

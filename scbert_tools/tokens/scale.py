@@ -161,6 +161,7 @@ def _refuse_impossible(data: NDArray[Any]) -> None:
 
 def _classify(statistics: RowStatistics, names: Sequence[str] | None) -> dict[str, Any]:
     """Return kind, base, total, evidence and certainty; the first reading that fits."""
+    # The order matters: each test takes for granted that those above it did not fit.
     if not statistics.n_nonzero.any():
         return {"kind": "empty", "evidence": "no value differs from zero"}
     if statistics.n_missing:
@@ -179,6 +180,7 @@ def _classify(statistics: RowStatistics, names: Sequence[str] | None) -> dict[st
 
 def _mixed(statistics: RowStatistics) -> int:
     """Return how many well-filled cells hold whole numbers from one up, unless that is all or next to none."""
+    # A cell of few genes may come out whole by chance, so it does not testify.
     filled = statistics.n_nonzero >= 20
     counted = filled & (statistics.n_whole == statistics.n_nonzero) & (statistics.smallest == 1)
     n_counted, n_filled = int(np.count_nonzero(counted)), int(np.count_nonzero(filled))
@@ -189,6 +191,7 @@ def _classify_signed(statistics: RowStatistics) -> dict[str, Any]:
     sample = statistics.sample.toarray()
     centre, spread = float(np.median(np.abs(sample.mean(axis=0)))), float(np.median(sample.std(axis=0)))
     figures = f"{statistics.n_negative:,} negative values, gene means near {centre:.2g}, gene spreads near {spread:.2g}"
+    # Seurat's ScaleData cuts at 10 unless told otherwise, and scanpy's tutorials do the same.
     at_limit = abs(statistics.maximum - 10) < 1e-6
     if at_limit or (centre < 0.1 and 0.8 < spread < 1.25):
         return {
@@ -202,6 +205,7 @@ def _classify_counts(statistics: RowStatistics) -> dict[str, Any]:
     filled = statistics.total[statistics.n_nonzero > 0]
     spread = float(filled.std() / filled.mean())
     evidence = f"all values whole, {filled.min():,.0f} to {filled.max():,.0f} per cell"
+    # Totals of a few cells may be alike by chance.
     if filled.size < 50 or spread > EVEN_TOTALS:
         return {"kind": "counts", "evidence": evidence}
     doubt = f"; totals differ by only {spread:.0%}, as after SCTransform or down-sampling"

@@ -40,6 +40,7 @@ def log_cpm(x: Any) -> Any:
 
 def _log_cpm_sparse(x: Any) -> Any:
     """Normalise the stored values only."""
+    # `astype` copies even where the type stays, so the user's matrix is not written to.
     rows = sparse.csr_matrix(x).astype(np.float32) if x.format != "csr" else x.astype(np.float32)
     rows.sum_duplicates()
     _refuse_impossible(rows.data)

@@ -45,6 +45,8 @@ class Blend:
 
     def put_into(self, head: CellHead, votes: Votes) -> float:
         """Make a head say the blend, and return the temperature that its logits are to be divided by."""
+        # (1 - s) v + s t = (1 - s) (v + s / (1 - s) t): a head adds its correction at full weight, and the factor
+        # 1 - s goes into the temperature. At s = 1 the votes fall silent instead.
         loudness = 0.0 if self.share == 1 else 1.0
         correction = 1.0 if self.share == 1 else self.share / (1 - self.share)
         with torch.no_grad():
@@ -101,6 +103,7 @@ def fit_blend(
     losses = np.stack([each for each, _ in tried]).astype(np.float64)
     losses *= 1 if weight is None else weight / weight.mean()
     best = int(losses.mean(axis=1).argmin())
+    # The Transformer has to gain more than a standard error, or few judges would let it in by luck.
     gain = losses[0] - losses[best]
     trusted = best if gain.mean() > gain.std() / np.sqrt(len(gain)) else 0
     return Blend(SHARES[trusted], tried[trusted][1])

@@ -56,10 +56,12 @@ def batch_folds(
         warnings.warn(msg, UserWarning, stacklevel=4)
         return cell_folds(label, n_folds=n_folds, rng=rng)
     fold_of, filled = np.full(len(size), -1), np.zeros(min(n_folds, len(present)))
+    # The largest first, each into the emptiest fold: folds of whole batches come out nearly even.
     for one in sorted(rng.permutation(present), key=lambda place: -size[place]):
         fold_of[one] = filled.argmin()
         filled[filled.argmin()] += size[one]
     fold = fold_of[batch]
+    # Fold 0 judges the Transformer, so it becomes the one whose labels the others know best.
     first = int(np.argmax([_share_known(label, fold == place) for place in range(len(filled))]))
     return np.where(fold == 0, first, np.where(fold == first, 0, fold))
 

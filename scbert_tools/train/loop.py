@@ -71,6 +71,7 @@ class Trainer(Generic[Network]):
         FloatingPointError
             If the loss or its gradient is no longer a number; the moving average still holds the weights before.
         """
+        # The next batch is made while this one trains; numpy and torch both let other threads run meanwhile.
         with ThreadPoolExecutor(1) as ahead:
             coming = ahead.submit(batch_of, self.step)
             while self.step < self.config.n_steps:
@@ -105,6 +106,7 @@ class Trainer(Generic[Network]):
         self.network.train()
         device, total = device_of(self.network), 0.0
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            # Chance hangs on the step's number alone, so an interrupted training goes on as if nothing had been.
             torch.manual_seed(self.config.seed * 1_000_003 + self.step)
             for piece in batch.pieces(parts):
                 with training_precision(device):

@@ -113,6 +113,7 @@ def masked_gene_loss(
     logits, asked = answer_masked_genes(network, head, batch, share=share, generator=generator)
     known = asked.levels >= 0
     if not known.any():
+        # A zero that has a gradient.
         return logits.sum() * 0
     return functional.cross_entropy(logits[known], asked.levels[known].long())
 
@@ -130,10 +131,13 @@ def answer_masked_genes(
 
 def _questions(genes: Tensor, levels: Tensor, hidden: Tensor, generator: torch.Generator) -> Questions:
     """Return the hidden genes of every cell, and as absent ones those hidden in another cell."""
+    # `topk` finds the hidden places of all cells at once; cells with fewer fill up with places that are not asked.
     n_asked = max(1, int(hidden.sum(dim=1).max()))
     place = hidden.int().topk(n_asked, dim=1).indices
     real = hidden.gather(1, place)
     asked, truth = genes.gather(1, place), torch.where(real, levels.gather(1, place), -1)
+    # Absent genes are those hidden in another cell, so as common as the present ones: how often a gene is expressed
+    # at all must not give the answer away.
     partner = torch.randperm(len(genes), generator=generator).to(genes.device)
     absent = asked[partner][:, : max(1, n_asked // 2)]
     is_there = (absent[:, :, None] == genes[:, None, :]).any(dim=2)

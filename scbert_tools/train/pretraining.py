@@ -198,6 +198,8 @@ def level_frequencies(
     Counted in 100 batches; a gene is thought to be like all others until ten of its levels have been seen.
     """
     genes, levels = (np.concatenate(part) for part in zip(*(_tokens(seen(step)) for step in range(100)), strict=True))
+    # Rare genes lean on all genes together, with the weight of ten tokens; no level gets probability zero, whose log
+    # would be infinite.
     overall = (np.bincount(levels, minlength=n_levels) + 1) / (len(levels) + n_levels)
     table = np.zeros((max(n_genes, int(genes.max(initial=0)) + 1), n_levels))
     np.add.at(table, (genes, levels), 1)

@@ -110,6 +110,7 @@ def _fitted(fresh: Mapping[str, Tensor], known: Mapping[str, Tensor]) -> dict[st
     """Return the fresh weights with everything known put in, but for the head."""
     taken = {name: tensor for name, tensor in known.items() if not name.startswith("head.")}
     genes, mixed = taken[GENE_TABLE], dict(fresh) | taken
+    # Further genes get vectors spread like the trained ones, which is what the layers above have learned to read.
     new = fresh[GENE_TABLE][len(genes) :]
     mixed[GENE_TABLE] = torch.cat([genes, new * genes.std(dim=0) + genes.mean(dim=0)])
     return mixed

@@ -85,6 +85,7 @@ class VoteSearch:
 
     def loss(self, votes: Votes, place: int, power: float) -> float:
         """Return the sum of surprises of a fold's cells, as important as they are, that could have been learned."""
+        # Cells of a label that only this fold holds would tell nothing of the penalty.
         learned = self.allowed[self.fold != place].any(axis=0)
         cells = np.flatnonzero((self.fold == place) & (self.allowed & learned).any(axis=1))
         each = surprise(votes(self.loudness(power)[cells]), self.allowed[cells], several=self.several)

@@ -43,6 +43,8 @@ class Votes:
 def loudness_of(tokens: TokenRows, n_genes: int, power: float) -> sparse.csr_matrix:
     """Return how loud each gene of each cell votes, (cells, genes), as :func:`~scbert_tools.model.heads.loudness`."""
     loud = tokens.levels.astype(np.float32) ** np.float32(power)
+    # The zero at the end lets the last cells be empty. Of an empty cell `reduceat` returns a neighbour's value, which
+    # `repeat` then uses no times.
     lengths = np.sqrt(np.add.reduceat(np.r_[loud**2, 0], tokens.indptr[:-1]))
     loud *= np.repeat(VOTE_LENGTH / np.maximum(lengths, 1e-12), tokens.lengths)
     return sparse.csr_matrix((loud, tokens.genes, tokens.indptr), (len(lengths), n_genes))
@@ -95,6 +97,7 @@ def _marginal_slope(
     logits: NDArray[np.float32], allowed: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return minus the log-probability of the allowed classes, (cells,), and its slope in the logits."""
+    # The slope of a marginal likelihood: the softmax of all classes less that of the classes allowed.
     allowed_logits = np.where(allowed, logits, -np.inf)
     total, within = log_sum_exp(logits), log_sum_exp(allowed_logits)
     return (total - within)[:, 0], np.exp(logits - total) - np.exp(allowed_logits - within)

@@ -127,6 +127,8 @@ class _Keeper(Generic[Network]):
         if self.history.since_best() == 0:
             self.best = self._copy()
         if self.folder is not None:
+            # The best weights first, then the state that counts on them: killed in between, the last steps are taken
+            # again and end the same.
             save_file(self.best, self.folder / "best.part")
             (self.folder / "best.part").replace(self.folder / "best.safetensors")
             facts = {"history": asdict(self.history), "config": asdict(self.trainer.config)}
