@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from itertools import compress
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ..model.labels import LabelTree
 
 MOST_SCORES = 400
 """Held-out cells kept for a label: more make the promise no truer, only its size steadier."""
@@ -33,11 +32,6 @@ is beyond doubt must not exclude it from those in which it is merely likely."""
 LEAST_LIKELY = 0.01
 """Labels less likely than this are in no set unless one's own cells ask for it: sets that hold a type to which the
 model was blind in other data would say nothing."""
-
-ANY, NONE = "any", "none"
-"""Names of the set of all labels and of the empty one."""
-
-BETWEEN = " | "
 
 
 @dataclass(frozen=True)
@@ -88,6 +82,11 @@ class HeldOut:
         return (self.n_cells >= cells_needed(coverage)) & (n_blind <= (1 - coverage) * self.n_cells)
 
 
+def is_share(value: object) -> bool:
+    """Return whether a value is a number above 0 and below 1."""
+    return isinstance(value, Real) and not isinstance(value, bool) and 0 < float(value) < 1
+
+
 def cells_needed(coverage: float) -> int:
     """Return how many held-out cells a label needs before a promise of this coverage can leave anything out.
 
@@ -96,7 +95,7 @@ def cells_needed(coverage: float) -> int:
     ValueError
         If ``coverage`` is not above 0 and below 1.
     """
-    if isinstance(coverage, bool) or not 0 < coverage < 1:
+    if not is_share(coverage):
         msg = f"`coverage` must be above 0 and below 1, such as 0.9 for sets right in 90 % of cells, got {coverage!r}."
         raise ValueError(msg)
     return math.ceil(round(coverage / (1 - coverage), 9))
@@ -213,44 +212,11 @@ def label_sets(likely: NDArray[np.float32], held_out: HeldOut, *, coverage: floa
     """
     needed = cells_needed(coverage)
     if (n_cells := int(held_out.n_cells.sum())) < needed:
+        named = "The model remembers" if held_out.own is None else "`calibrate` names"
         msg = (
-            f"`calibrate` names {n_cells} cells with a label that can be used; a coverage of {coverage:g} needs at "
+            f"{named} {n_cells} cells with a label that can be used; a coverage of {coverage:g} needs at "
             f"least {needed}, and as many of each label for a promise per label. Label more cells or ask for less."
         )
         raise ValueError(msg)
     usual = p_values(likely, held_out, needed=needed) > 1 - coverage + 1e-9
     return (usual | (likely >= held_out.enough)) & (likely >= held_out.least)
-
-
-def sets_in_words(
-    sets: NDArray[np.bool_], names: Sequence[str], tree: LabelTree
-) -> tuple[NDArray[np.int64], list[str]]:
-    """Return every cell's set as a place in a list of texts, and that list.
-
-    Labels that are all there is below a node of the tree are written as that node: "T cell" for "CD4 T | CD8 T".
-
-    Parameters
-    ----------
-    sets
-        (cells, names) which labels are in the set.
-    names
-        The labels.
-    tree
-        The tree they are from.
-    """
-    patterns, place = np.unique(sets, axis=0, return_inverse=True)
-    texts = [_in_words(set(compress(names, row)), names, tree) for row in patterns]
-    return place.reshape(-1), texts
-
-
-def _in_words(chosen: set[str], names: Sequence[str], tree: LabelTree) -> str:
-    """Return one set in as few names as possible."""
-    if not chosen or len(chosen) == len(names):
-        return ANY if chosen else NONE
-    words, left = [], set(chosen)
-    for node in sorted(tree.names, key=lambda name: len(tree.lineage(name))):
-        below = {name for name in names if node in tree.lineage(name)}
-        if below and below <= left:
-            words.append(node)
-            left -= below
-    return BETWEEN.join(sorted(words))

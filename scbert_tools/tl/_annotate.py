@@ -153,6 +153,9 @@ def _weights(adata: AnnData, refine: str) -> sparse.csr_matrix | LinearOperator:
     """Return which cells listen to which."""
     from ..infer.refine import cluster_weights, neighbour_weights
 
+    if not isinstance(refine, str):
+        msg = f"`refine` must be '{NEIGHBOURS}' or the name of a column of obs, got {refine!r}."
+        raise TypeError(msg)
     if refine == NEIGHBOURS and "connectivities" in adata.obsp:
         return neighbour_weights(adata.obsp["connectivities"])
     if refine != NEIGHBOURS and refine in adata.obs:

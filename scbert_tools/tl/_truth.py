@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from itertools import compress
 from typing import TYPE_CHECKING
@@ -9,8 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from ..infer.conformal import HeldOut, cells_needed, completed, label_sets, sets_in_words
+from ..infer.conformal import HeldOut, cells_needed, completed, is_share, label_sets
 from ..infer.recalibrate import scores_from, updated_temperature
+from ..infer.set_words import sets_in_words
 from ..model.labels import EITHER
 
 if TYPE_CHECKING:
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
 
     from ..infer.forward import CellStates
     from ..model.annotator import Annotator
+
+
+MOST_NAMED = 10
+"""Unknown labels that an error spells out."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +120,10 @@ def find_truth(adata: AnnData, calibrate: str | Sequence[str | None] | pd.Series
     labels = values.iloc[cells].astype(str).tolist()
     unknown = sorted({part for label in set(labels) for part in label.split(EITHER)} - set(annotator.labels.names))
     if unknown or not labels:
-        what = f"holds {unknown}, which the model does not know" if unknown else "holds no label at all"
+        more = f" and {len(unknown) - MOST_NAMED} more" if len(unknown) > MOST_NAMED else ""
+        what = (
+            f"holds {unknown[:MOST_NAMED]}{more}, which the model does not know" if unknown else "holds no label at all"
+        )
         msg = (
             f"`calibrate` {what}; it may use {list(annotator.labels.names)}, with missing values for cells "
             "whose type you do not know."
@@ -132,7 +141,16 @@ def _values(adata: AnnData, calibrate: str | Sequence[str | None] | pd.Series) -
         column: pd.Series = adata.obs[calibrate]
         return column
     if isinstance(calibrate, pd.Series):
+        if not calibrate.index.is_unique:
+            twice = str(calibrate.index[calibrate.index.duplicated()][0])
+            msg = (
+                f"`calibrate` names the cell {twice!r} more than once; give every cell one label, by its name in `obs`."
+            )
+            raise ValueError(msg)
         return calibrate.reindex(adata.obs_names)
+    if isinstance(calibrate, pd.DataFrame | Mapping | Set):
+        msg = f"`calibrate` must be a column of obs, a series or one label per cell, got a {type(calibrate).__name__}."
+        raise TypeError(msg)
     if len(calibrate) != adata.n_obs:
         msg = f"`calibrate` has {len(calibrate)} labels for {adata.n_obs} cells; give one each, `None` where unknown."
         raise ValueError(msg)
@@ -147,7 +165,7 @@ def check_promise(truth: Truth, annotator: Annotator, *, coverage: float | None,
     ValueError
         If so.
     """
-    if reject is not None and (isinstance(reject, bool) or not 0 < reject < 1):
+    if reject is not None and not is_share(reject):
         msg = f"`reject` must be above 0 and below 1, or None to reject no cell, got {reject!r}."
         raise ValueError(msg)
     if coverage is None:
@@ -177,7 +195,7 @@ def threshold_of(annotator: Annotator, threshold: float | None) -> float:
     """
     if threshold is None:
         return annotator.calibration.threshold
-    if isinstance(threshold, bool) or not 0 < threshold <= 1:
+    if not is_share(threshold) and not (threshold == 1 and threshold is not True):
         msg = f"`threshold` must be above 0 and at most 1, or None for the model's own, got {threshold!r}."
         raise ValueError(msg)
     return float(threshold)

@@ -15,9 +15,7 @@ from scbert_tools.infer.conformal import (
     held_out_scores,
     label_sets,
     p_values,
-    sets_in_words,
 )
-from scbert_tools.model.labels import LabelTree
 
 NAMES = ("T cell", "B cell", "monocyte")
 
@@ -36,7 +34,7 @@ def test_cells_needed_grow_with_the_promise(coverage, needed):
     assert cells_needed(coverage) == needed
 
 
-@pytest.mark.parametrize("coverage", [0, 1, -0.1, 1.5, 90, True, float("nan")])
+@pytest.mark.parametrize("coverage", [0, 1, -0.1, 1.5, 90, True, float("nan"), "0.9", None])
 def test_coverage_that_is_no_share_is_refused(coverage):
     with pytest.raises(ValueError, match="`coverage` must be above 0 and below 1"):
         cells_needed(coverage)
@@ -96,37 +94,16 @@ def test_label_with_too_few_cells_is_compared_with_all(rng):
 
 
 def test_too_few_cells_say_how_many_are_needed(rng):
-    held_out = held_out_scores(*cells(rng, 5, noise=1.0), NAMES)
-    with pytest.raises(ValueError, match="names 5 cells .* coverage of 0.9 needs at least 9"):
-        label_sets(np.ones((1, 3), np.float32) / 3, held_out, coverage=0.9)
+    known = held_out_scores(*cells(rng, 5, noise=1.0), NAMES)
+    for held_out, who in [(known, "The model remembers"), (replace(known, own=np.ones(3, bool)), "`calibrate` names")]:
+        with pytest.raises(ValueError, match=f"{who} 5 cells .* coverage of 0.9 needs at least 9"):
+            label_sets(np.ones((1, 3), np.float32) / 3, held_out, coverage=0.9)
 
 
 def test_cells_with_an_open_label_are_passed_over(rng):
     likely, code = cells(rng, 100, noise=1.0)
     code[:40] = -1
     assert held_out_scores(likely, code, NAMES).n_cells.sum() == 60
-
-
-@pytest.mark.parametrize(
-    ("chosen", "words"),
-    [
-        ({"T cell"}, "T cell"),
-        ({"T cell", "B cell"}, "lymphocyte"),
-        ({"T cell", "monocyte"}, "T cell | monocyte"),
-        (set(NAMES), "any"),
-        (set(), "none"),
-    ],
-    ids=["one", "all below a node", "across the tree", "all", "none"],
-)
-def test_sets_are_written_in_few_words(labels, chosen, words):
-    place, texts = sets_in_words(np.array([[name in chosen for name in NAMES]]), NAMES, labels)
-    assert texts[place[0]] == words
-
-
-def test_names_of_inner_nodes_can_make_sets():
-    tree = LabelTree({"L": None, "T": "L", "CD4": "T", "CD8": "T", "NK": "L", "M": None})
-    place, texts = sets_in_words(np.array([[True, True, False], [True, False, True]]), ("T", "NK", "M"), tree)
-    assert [texts[i] for i in place] == ["L", "M | T"]
 
 
 def test_labels_with_few_cells_of_ones_own_are_completed_by_others():

@@ -105,6 +105,15 @@ def test_labels_of_ones_own_are_taken_in_every_form(adata, trained, give):
             ValueError,
             "names 5 cells; a coverage of 0.9 needs at least 9",
         ),
+        ({"coverage": "0.9"}, ValueError, "`coverage` must be above 0 and below 1, .* got '0.9'"),
+        ({"reject": "1%"}, ValueError, "`reject` must be .* got '1%'"),
+        ({"threshold": "high"}, ValueError, "`threshold` must be .* got 'high'"),
+        ({"threshold": True}, ValueError, "`threshold` must be .* got True"),
+        (
+            {"refine": ["leiden"]},
+            TypeError,
+            r"`refine` must be 'neighbors' or the name of a column of obs, got \['leid",
+        ),
         ({"refine": "leiden"}, KeyError, "`refine` is 'leiden' but"),
     ],
     ids=[
@@ -119,6 +128,11 @@ def test_labels_of_ones_own_are_taken_in_every_form(adata, trained, give):
         "empty",
         "unknown",
         "too few",
+        "coverage as text",
+        "reject as text",
+        "sure as text",
+        "sure as truth",
+        "several columns",
         "clusters",
     ],
 )

@@ -53,8 +53,12 @@ def test_nothing_given_is_nothing_known(adata, annotator):
         ([None] * 30, ValueError, "`calibrate` holds no label at all; it may use .*'B cell'"),
         (["Tcell", "B", *["T cell"] * 28], ValueError, r"`calibrate` holds \['B', 'Tcell'\], which the model does not"),
         (pd.Series(["T cell"], ["of other data"]), ValueError, "`calibrate` holds no label at all"),
+        (pd.Series(["T cell"] * 2, ["a", "a"]), ValueError, "`calibrate` names the cell 'a' more than once"),
+        ({"a": "T cell"}, TypeError, "`calibrate` must be a column of obs, .* got a dict"),
+        (pd.DataFrame({"a": ["T cell"] * 30}), TypeError, "`calibrate` must be .* got a DataFrame"),
+        ([str(i) for i in range(30)], ValueError, r"`calibrate` holds \['0'.* and 20 more, which the model does not"),
     ],
-    ids=["column", "length", "no label", "unknown labels", "other cells"],
+    ids=["column", "length", "no label", "unknown labels", "other cells", "twice", "dict", "table", "many unknown"],
 )
 def test_labels_that_cannot_be_used_are_refused(adata, annotator, calibrate, error, message):
     with pytest.raises(error, match=message):
