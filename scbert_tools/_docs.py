@@ -16,7 +16,8 @@ TEXTS = {
     "adata": """
         adata
             Annotated data, cells in rows and genes in columns. Counts or log-normalised values of all measured
-            genes are wanted, not a selection of variable ones.
+            genes are wanted, not a selection of variable ones. Anything else, such as the path of a file, raises
+            ``TypeError``.
     """,
     "copy": """
         copy

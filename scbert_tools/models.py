@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,6 +67,8 @@ def load(name: str | PathLike[str] | Annotator) -> Annotator:
     ------
     FileNotFoundError
         If there is no such model or folder, or files of it are missing.
+    TypeError
+        If it is neither a text, a path nor a model.
     ValueError
         If the folder is damaged or from a newer version.
 
@@ -80,6 +83,9 @@ def load(name: str | PathLike[str] | Annotator) -> Annotator:
     if isinstance(name, Annotator):
         return name
     shipped = [record["name"] for record in available()]
+    if not isinstance(name, str | os.PathLike):
+        msg = f"`model` must be one of {shipped}, a folder or a loaded model, got {type(name).__name__} {name!r}."
+        raise TypeError(msg)
     if name in shipped:
         return _load_shipped(str(name))
     if not Path(name).is_dir():

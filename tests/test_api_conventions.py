@@ -3,7 +3,11 @@
 import inspect
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
+from typing import ClassVar
 
+import numpy as np
+import pandas as pd
 import pytest
 
 import scbert_tools as sbt
@@ -49,6 +53,31 @@ def test_all_is_sorted_and_true(module: str) -> None:
 def test_object_acted_on_comes_first(name: str) -> None:
     first = next((parameter.name for parameter in parameters_of(name)), None)
     assert first == OTHER_FIRST.get(name, "adata")
+
+
+class Multimodal:
+    """Like a MuData: tables, and modalities in place of a matrix."""
+
+    obs = var = uns = pd.DataFrame()
+    mod: ClassVar[dict[str, object]] = {"rna": object()}
+
+
+@pytest.mark.parametrize("name", sorted(FUNCTIONS.keys() - OTHER_FIRST.keys()))
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("blood.h5ad", r"got the path 'blood.h5ad'\. Read the file first: `scanpy.read_h5ad\('blood.h5ad'\)`"),
+        (Path("b.h5ad"), "got the path 'b.h5ad'"),
+        (np.ones((2, 2)), r"got ndarray\. Make one of a matrix: `anndata.AnnData\(matrix\)`"),
+        (Multimodal(), r'got Multimodal\. Give the modality .* `mdata\["rna"\]`'),
+        (None, "got NoneType"),
+    ],
+    ids=["path", "Path", "matrix", "modalities", "nothing"],
+)
+def test_what_is_no_anndata_is_refused_at_once(name: str, given: object, message: str) -> None:
+    needed = [p.name for p in parameters_of(name)[1:] if p.default is p.empty and p.kind in POSITIONAL]
+    with pytest.raises(TypeError, match=f"`adata` must be an AnnData, {message}"):
+        FUNCTIONS[name](given, *needed)
 
 
 @EACH

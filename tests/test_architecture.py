@@ -11,7 +11,7 @@ import scbert_tools
 ROOT = Path(scbert_tools.__file__).parent
 LAYERS = ["genes", "tokens", "model", "data", "train", "infer", "models", "io", "pp", "tl", "pl"]
 SIBLINGS = {"io", "pp", "tl", "pl"}  # adapters never import one another
-FOUNDATIONS = ["_settings.py", "_optional.py", "_docs.py", "_keys.py"]
+FOUNDATIONS = ["_settings.py", "_optional.py", "_docs.py", "_keys.py", "_arguments.py"]
 EDGE = {"_cli", "_cli_tables", "_demo", "__main__", "__init__"}  # above every layer: may import anything
 PATHS = sorted(ROOT.rglob("*.py"))
 LAYER_PATHS = [path for path in PATHS if path.relative_to(ROOT).parts[0].removesuffix(".py") in LAYERS]

@@ -44,6 +44,12 @@ def test_model_that_is_not_there_is_said_with_those_that_are(shelf, name):
         sbt.models.load(name)
 
 
+@pytest.mark.parametrize("name", [None, 3, ["tiny"]], ids=str)
+def test_what_can_be_no_model_is_refused(shelf, name):
+    with pytest.raises(TypeError, match=r"`model` must be one of \['tiny'\], a folder or a loaded model, got"):
+        sbt.models.load(name)
+
+
 @pytest.mark.parametrize("missing", ["config.json", "model.safetensors"])
 def test_folder_without_a_model_is_said(annotator, tmp_path, missing):
     annotator.save(tmp_path / "mine")

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+MANY_LABELS = 50
+"""More labels than this are cell types only if most of them have several cells."""
+
 
 @dataclass(frozen=True)
 class Targets:
@@ -68,7 +71,7 @@ def one_label_each(labels: Sequence[str | None], tree: LabelTree | None = None) 
     Raises
     ------
     ValueError
-        If fewer than two classes are left, or a label is not in the tree.
+        If fewer than two classes are left, nearly every cell has a label of its own, or a label is not in the tree.
 
     Examples
     --------
@@ -80,6 +83,7 @@ def one_label_each(labels: Sequence[str | None], tree: LabelTree | None = None) 
     every = np.full(len(written), -1)
     every[written != ""] = code
     _require_two(names, "label")
+    _require_company(names, code)
     tree = LabelTree.flat(names.tolist()) if tree is None else _pruned(tree, names.tolist())
     return Targets(tree, tuple(names.tolist()), every, tree.membership(names.tolist()))
 
@@ -111,6 +115,17 @@ def several_labels_each(table: NDArray[np.bool_], classes: Sequence[str]) -> Tar
     membership, code = np.unique(table[:, used], axis=0, return_inverse=True)
     names = [EITHER.join(np.array(classes)[row]) for row in membership]
     return Targets(LabelTree.flat(classes), tuple(names), code.reshape(-1), membership, several=True)
+
+
+def _require_company(names: Sequence[str] | NDArray[np.str_], code: NDArray[np.int64]) -> None:
+    """Refuse a column of measurements or names of cells, which gives nearly every cell a label of its own."""
+    n_alone = int((np.bincount(code) == 1).sum())
+    if len(names) > MANY_LABELS and n_alone > len(code) / 2:
+        msg = (
+            f"`label_key` holds {len(names):,} labels for {len(code):,} cells, such as {str(names[0])!r}; "
+            "give a column of cell types, not of numbers or of names of cells."
+        )
+        raise ValueError(msg)
 
 
 def _require_two(names: Sequence[str] | NDArray[np.str_], what: str) -> None:

@@ -101,6 +101,7 @@ def names_of_labels(labels: Sequence[str], names: Sequence[str], tree: LabelTree
 def scores_from(
     probabilities: NDArray[np.float32],
     labels: Sequence[str],
+    *,
     names: Sequence[str],
     tree: LabelTree,
 ) -> HeldOut:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from .._arguments import check_adata
 from .._docs import shared_docs
 from .._keys import AnnotationKeys
 from ._figure import axes_to_draw, finish
@@ -58,6 +59,7 @@ def agreement(
     >>> sbt.pl.agreement(adata, "bulk_labels").get_xlabel()
     'scbert_tools'
     """
+    check_adata(adata)
     key = AnnotationKeys(key_added).label
     for column, remedy in [(key, "Run `sbt.tl.annotate(adata)` first."), (label_key, "Name a column of your labels.")]:
         if column not in adata.obs:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from .._arguments import check_adata, check_at_least
 from .._docs import shared_docs
 from .._keys import ExplanationKeys
 from ..infer.enrichment import against_others
@@ -61,8 +62,10 @@ def attention(
     ------
     KeyError
         If :func:`scbert_tools.tl.attention` has not been run (for a network: with ``genes``), or a label is not there.
+    TypeError
+        If ``labels`` is one text and not a list.
     ValueError
-        If ``kind`` is unknown.
+        If ``kind`` is unknown, ``labels`` is empty, or ``n_genes`` is below 1.
 
     Examples
     --------
@@ -75,6 +78,8 @@ def attention(
     >>> [text.get_text() for text in ax.get_xticklabels()]
     ['B cell', 'NK cell']
     """
+    check_adata(adata)
+    check_at_least(1, n_genes=n_genes)
     check_kind(kind, KINDS)
     keys = ExplanationKeys(key_added)
     if kind == "network":

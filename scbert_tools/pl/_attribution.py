@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from .._arguments import check_adata, check_at_least
 from .._docs import shared_docs
 from .._keys import AnnotationKeys, ExplanationKeys
 from ._figure import axes_to_draw, finish
@@ -79,10 +80,9 @@ def attribution(
     >>> sbt.pl.attribution(adata, "NK cell", n_genes=5).get_xlabel()
     'evidence (logit)'
     """
+    check_adata(adata)
     check_kind(kind, KINDS)
-    if n_genes < 1:
-        msg = f"`n_genes` must be at least 1, got {n_genes!r}."
-        raise ValueError(msg)
+    check_at_least(1, n_genes=n_genes)
     keys = ExplanationKeys(key_added)
     table = table_of(adata, keys.attribution, "attribute")
     if kind == "waterfall":

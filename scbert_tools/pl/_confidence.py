@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .._arguments import check_adata
 from .._docs import shared_docs
 from .._keys import AnnotationKeys
 from ..infer.reliability import Reliability, agreeing, reliability
 from ..model.labels import UNASSIGNED, LabelTree
 from ._figure import axes_to_draw, finish
+from ._style import check_kind, find_basis
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,9 +77,8 @@ def confidence(
     >>> sbt.pl.confidence(adata, kind="embedding").get_xlabel()
     'UMAP1'
     """
-    if kind not in KINDS:
-        msg = f"`kind` must be one of {list(KINDS)}, got {kind!r}."
-        raise ValueError(msg)
+    check_adata(adata)
+    check_kind(kind, KINDS)
     keys = AnnotationKeys(key_added)
     if keys.confidence not in adata.obs:
         msg = f"adata.obs[{keys.confidence!r}] is missing; run `sbt.tl.annotate` with `key_added={key_added!r}` first."
@@ -136,9 +137,7 @@ def _draw_labels(labels: pd.Series, confidence: pd.Series, ax: Axes | None) -> A
 
 def _draw_embedding(adata: AnnData, keys: AnnotationKeys, basis: str, ax: Axes | None) -> Axes:
     """Draw the first two columns of a map, the least sure cells on top."""
-    if basis not in adata.obsm:
-        msg = f"`basis` is {basis!r}, but adata.obsm has only {list(adata.obsm)}; run `sc.tl.umap(adata)` first."
-        raise KeyError(msg)
+    basis = find_basis(adata, basis)
     ax = axes_to_draw(ax, size=(5.0, 4.0))
     confidence, place = adata.obs[keys.confidence].to_numpy(), np.asarray(adata.obsm[basis])
     # The least sure cells last, so that the sure ones, which are many, do not cover them.

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from .._arguments import check_adata
 from .._docs import shared_docs
 from .._keys import AnnotationKeys
 from ..model.labels import UNASSIGNED
 from ._figure import finish
-from ._style import label_colours
+from ._style import find_basis, label_colours
 
 if TYPE_CHECKING:
     from typing import Any
@@ -64,13 +65,12 @@ def embedding(
     import matplotlib.pyplot as plt
     import scanpy as sc
 
+    check_adata(adata)
     keys = AnnotationKeys(key_added)
     if keys.label not in adata.obs:
         msg = f"adata.obs[{keys.label!r}] is missing. Run `sbt.tl.annotate(adata)` first."
         raise KeyError(msg)
-    if basis not in adata.obsm:
-        msg = f"`basis` is {basis!r}, but adata.obsm has only {list(adata.obsm)}; run `sc.tl.umap(adata)` first."
-        raise KeyError(msg)
+    basis = find_basis(adata, basis)
     drawn = {"label": ax} if ax is not None else _two_axes(plt)
     labels = pd.Categorical(adata.obs[keys.label])
     colours = label_colours([name for name in labels.categories if name != UNASSIGNED]) | {UNASSIGNED: "#CCCCCC"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from .._docs import shared_docs
@@ -10,7 +11,7 @@ from ._figure import axes_to_draw, finish
 from ._style import AGAINST, FOR
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from matplotlib.axes import Axes
 
@@ -34,6 +35,8 @@ def history(history: History | Mapping[str, Sequence[float]], *, ax: Axes | None
 
     Raises
     ------
+    TypeError
+        If it is something else, such as the model itself.
     ValueError
         If a list is missing, empty, or not as long as the others.
 
@@ -44,6 +47,10 @@ def history(history: History | Mapping[str, Sequence[float]], *, ax: Axes | None
     >>> sbt.pl.history(seen).get_xlabel()
     'training step'
     """
+    if not isinstance(history, History | Mapping):
+        hint = "; give its `training['history']`" if hasattr(history, "training") else ""
+        msg = f"`history` must be what a training returned, or a mapping, got {type(history).__name__}{hint}."
+        raise TypeError(msg)
     seen = vars(history) if isinstance(history, History) else dict(history)
     lengths = {name: len(seen.get(name, ())) for name in FIELDS}
     if len(set(lengths.values())) > 1 or not lengths["steps"]:

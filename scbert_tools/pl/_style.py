@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .._arguments import check_list
 from .._keys import AnnotationKeys
 from ..genes.markers import are_markers
 
@@ -57,11 +58,24 @@ def table_of(adata: AnnData, key: str, written_by: str) -> pd.DataFrame:
 
 def chosen_labels(table: pd.DataFrame, labels: Sequence[str] | None) -> list[str]:
     """Return the labels to draw, or say which are not there."""
+    check_list(labels=labels)
+    if labels is not None and not len(labels):
+        msg = f"`labels` is empty; give some of {list(table.columns)}, or None for all."
+        raise ValueError(msg)
     absent = [label for label in labels or [] if label not in table.columns]
     if absent:
         msg = f"No cells were explained for {absent}; the labels there are {list(table.columns)}."
         raise KeyError(msg)
     return list(table.columns) if labels is None else list(labels)
+
+
+def find_basis(adata: AnnData, basis: str) -> str:
+    """Return the field of ``obsm`` with a map, called ``X_umap`` or, as scanpy allows, ``umap``."""
+    for name in (basis, f"X_{basis}"):
+        if name in adata.obsm:
+            return name
+    msg = f"`basis` is {basis!r}, but adata.obsm has only {list(adata.obsm)}; run `sc.tl.umap(adata)` first."
+    raise KeyError(msg)
 
 
 def check_kind(kind: str, kinds: Sequence[str]) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from .._arguments import check_adata
 from .._docs import shared_docs
 from .._keys import GENE_REPORT
 from .._settings import logger
@@ -70,6 +71,7 @@ def align_genes(
     """
     from anndata import AnnData
 
+    check_adata(adata)
     found = inspect(adata, layer=layer)
     if found.choice is None:
         raise ValueError(found.verdict)

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tqdm import tqdm
 
+from .._arguments import check_adata, check_at_least, seed_of
 from .._docs import shared_docs
 from .._keys import HARMONY_BASIS
-from ._batches import batches_of, check_at_least, one_seed
+from ._batches import batches_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -101,13 +102,13 @@ def harmony(  # noqa: PLR0913
     (700, 50)
     >>> sc.pp.neighbors(adata, use_rep="X_pca_harmony")
     """
+    check_adata(adata)
     check_at_least(1, max_iter=max_iter)
     _check_numbers(sigma=sigma, ridge_lambda=ridge_lambda, theta=theta)
     columns = [key] if isinstance(key, str) else list(key)
     for column in columns:
         batches_of(adata, column)
-    given = one_seed(rng, random_state)
-    seed = int(given.integers(2**31)) if isinstance(given, np.random.Generator) else given
+    seed = seed_of(rng, random_state)
     source = _with_basis(adata, basis)
     options: dict[str, Any] = {
         "theta": theta,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from .._arguments import check_adata
 from .._docs import shared_docs
 from ..tokens.scale import Candidate, Choice, choose_matrix, detect_scale
 
@@ -68,6 +69,7 @@ def inspect(adata: AnnData, *, layer: str | None = None) -> Inspection:
     >>> found.table["holds"].tolist()
     ['scaled', 'natural log of 1 + linear values']
     """
+    check_adata(adata)
     candidates = [_candidate(name, x, names) for name, x, names in _matrices(adata)]
     try:
         choice = choose_matrix(candidates, layer=layer)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
+from .._arguments import check_adata, check_at_least, seed_of
 from .._docs import shared_docs
 from .._keys import LIGER, LIGER_BASIS, LIGER_BATCH, LIGER_SHARED
-from ._batches import batches_of, check_at_least, one_seed
+from ._batches import batches_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -116,6 +117,7 @@ def liger(  # noqa: PLR0913
     >>> adata.obsm["X_liger"].shape, adata.varm["liger_batch"].shape
     ((700, 8), (765, 8, 2))
     """
+    check_adata(adata)
     check_at_least(1, n_factors=n_factors, max_iter=max_iter, cells_per_step=cells_per_step or 1)
     check_at_least(0, lambda_=lambda_, tolerance=tolerance)
     batches = batches_of(adata, key)
@@ -125,7 +127,7 @@ def liger(  # noqa: PLR0913
     counted = _are_whole(values) if normalize is None else normalize
     step = CELLS_PER_STEP if cells_per_step is None and adata.n_obs > ALL_AT_ONCE else cells_per_step
     options = {"n_factors": n_factors, "lambda_": lambda_, "max_iter": max_iter, "tolerance": tolerance}
-    generator = np.random.default_rng(one_seed(rng, random_state))
+    generator = np.random.default_rng(seed_of(rng, random_state))
     matrices = list(_scaled(values, batches, genes, normalize=counted))
     factors = _integrate(matrices, batches, genes, generator, {**options, "cells_per_step": step})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .._arguments import check_adata
 from .._docs import shared_docs
 from ..tokens.scale import detect_scale
 from ..tokens.transform import log_cpm
@@ -56,6 +57,7 @@ def normalize_cpm(
     >>> np.expm1(adata.X).sum(axis=1).round().tolist()
     [1000000.0, 1000000.0]
     """
+    check_adata(adata)
     if layer is not None and layer not in adata.layers:
         msg = f"`layer` is {layer!r}, which is not among {list(adata.layers)}; name one of them or leave it out for X."
         raise KeyError(msg)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from .._arguments import check_adata
 from .._docs import shared_docs
 from .._keys import AnnotationKeys
 from ._cells import find_cells, own
@@ -126,6 +127,7 @@ def annotate(
     from .. import models
     from ..infer.verdict import judge, read_all
 
+    check_adata(adata)
     annotator = models.load(model)
     annotator.require_classes()
     threshold = threshold_of(annotator, threshold)

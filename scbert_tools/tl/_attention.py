@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from .._arguments import check_adata, check_list
 from .._docs import shared_docs
 from .._keys import ExplanationKeys
 from ._cells import find_cells, own
@@ -106,6 +107,7 @@ def attention(
     from ..infer.attention import attention_of, gene_attention
     from ..infer.token_scores import score_groups
 
+    check_adata(adata)
     annotator = models.load(model)
     kernel = attention_of(annotator, of)
     check_n_cells(n_cells)
@@ -132,9 +134,7 @@ def attention(
 
 def _chosen_genes(source: CellSource, genes: Sequence[str] | None) -> np.ndarray:
     """Return the numbers of genes in the model, or say which are not in the data or not in the model."""
-    if isinstance(genes, str):
-        msg = f"`genes` must be a list of gene names, got the one name {genes!r}; write `genes=[{genes!r}, ...]`."
-        raise TypeError(msg)
+    check_list(genes=genes)
     wanted = [] if genes is None else list(genes)
     place = {name: column for column, name in reversed(list(enumerate(source.names)))}
     absent = [gene for gene in wanted if gene not in place]

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from .._arguments import check_adata
 from .._docs import shared_docs
 from .._keys import ExplanationKeys
 from ..model.labels import UNASSIGNED
@@ -129,6 +130,7 @@ def attribute(  # noqa: PLR0913
     from ..infer.explainers import check_method, explainer
     from ..infer.token_scores import score_groups
 
+    check_adata(adata)
     annotator = models.load(model)
     annotator.require_classes()
     baseline = check_method(method, baseline)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .._arguments import check_adata
 from .._docs import shared_docs
 from .._keys import AnnotationKeys
 from ._cells import find_cells, own, vectors
@@ -64,6 +65,7 @@ def embed(
     from .. import models
     from ..infer.forward import read_cells
 
+    check_adata(adata)
     annotator = models.load(model)
     source = find_cells(adata, annotator.vocabulary, layer=layer)
     states = read_cells(annotator, source.rows, source.n_cells)

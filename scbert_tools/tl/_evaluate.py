@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from .._arguments import check_adata, seed_of
 from .._docs import shared_docs
 from ._cells import find_cells, find_own_genes
-from ._seed import seed_of
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -79,6 +79,7 @@ def evaluate(
     from ..train.baselines import agreement, baseline_scores
     from ._training_cells import read_targets
 
+    check_adata(adata)
     seed = seed_of(rng, random_state)
     targets = read_targets(adata, label_key, label_tree=None, multilabel=False)
     fold = _folds(adata, targets, split, n_folds, seed)

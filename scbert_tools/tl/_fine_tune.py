@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .._arguments import check_adata, seed_of
 from .._docs import shared_docs
 from .._settings import logger
 from ._cells import find_cells, find_own_genes
-from ._seed import seed_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -132,6 +132,7 @@ def fine_tune(  # noqa: PLR0913
     from ..train.fine_tuning import FineTuning, fine_tune_network
     from ._training_cells import batches_of_cells, read_reference, read_targets
 
+    check_adata(adata)
     seed = seed_of(rng, random_state)
     config = FineTuning(
         training=TrainConfig(n_steps=n_steps, lr=lr, check_every=50, patience=3, seed=seed),

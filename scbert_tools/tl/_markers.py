@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from .._arguments import check_adata
 from .._docs import shared_docs
 from .._keys import ExplanationKeys
 from ..genes.align import match_genes
@@ -88,6 +89,7 @@ def markers(
     """
     from .. import models
 
+    check_adata(adata)
     annotator = models.load(model)
     scores = _scores(adata, method, ExplanationKeys(key_added))
     _check(scores, label, against, n_genes=n_genes, min_sources=min_sources)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._arguments import check_at_least, seed_of
 from .._docs import shared_docs
 from .._settings import logger, settings
-from ._seed import seed_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -113,6 +113,7 @@ def pretrain(  # noqa: PLR0913
     from ..train.start import fresh_start
     from ._sources import chunked, genes_in_common, open_all
 
+    check_at_least(1, cells_per_step=cells_per_step, token_limit=token_limit, cells_in_memory=cells_in_memory)
     seed = seed_of(rng, random_state)
     config = TrainConfig(n_steps=n_steps, lr=lr, seed=seed)
     where = None if folder is None else Path(folder)

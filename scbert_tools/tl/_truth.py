@@ -58,7 +58,7 @@ class Truth:
         if known is not None and not self.labels:
             return known
         probabilities = states.probabilities(annotator.calibration.temperature)[self.cells]
-        own = scores_from(probabilities, self.labels, names, annotator.labels)
+        own = scores_from(probabilities, self.labels, names=names, tree=annotator.labels)
         return own if known is None else completed(own, known, needed=cells_needed(coverage))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Integral
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,8 +30,9 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         for name in ("n_steps", "check_every", "patience"):
-            if getattr(self, name) < 1:
-                msg = f"`{name}` must be at least 1, got {getattr(self, name)!r}."
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+                msg = f"`{name}` must be a whole number and at least 1, got {value!r}."
                 raise ValueError(msg)
         if not 0 <= self.ema_decay < 1:
             msg = f"`ema_decay` must be at least 0 and below 1, got {self.ema_decay!r}."

@@ -69,7 +69,7 @@ def own_cells(one: HeldOutSet, temperature: float, model: HeldOut, rng: np.rando
     allowed = TREE_OF_ALL.membership(names)
     updated = updated_temperature(temperature, one.logits[labelled], allowed)
     error = calibration_error(*(x[rest] for x in one.outcome(one.likely(updated))))
-    own = scores_from(one.probabilities(temperature)[labelled], names, SET_NAMES, TREE_OF_ALL)
+    own = scores_from(one.probabilities(temperature)[labelled], names, names=SET_NAMES, tree=TREE_OF_ALL)
     held_out = completed(own, model, needed=cells_needed(COVERAGE))
     return {"ece": error} | coverage_row(one, rest, held_out, temperature)
 

@@ -47,6 +47,19 @@ def test_fewer_than_two_labels_teach_nothing(labels, found):
         one_label_each(labels)
 
 
+@pytest.mark.parametrize(
+    "labels", [[f"{n / 7:.3f}" for n in range(60)], [f"cell{n}" for n in range(80)]], ids=["numbers", "names of cells"]
+)
+def test_column_of_numbers_or_names_is_no_column_of_cell_types(labels):
+    with pytest.raises(ValueError, match=rf"holds {len(labels)} labels for 100 cells, such as '.+'; give a column of"):
+        one_label_each(labels + [labels[0]] * (100 - len(labels)))
+
+
+def test_many_rare_types_among_many_cells_are_learned():
+    labels = [f"type {n}" for n in range(60)]
+    assert len(one_label_each(labels + labels[:1] * 200).names) == 60
+
+
 def test_combinations_of_labels_are_names_and_unused_columns_are_left_out():
     table = np.array([[1, 0, 1], [1, 0, 0], [0, 0, 0], [1, 0, 1]], bool)
     targets = several_labels_each(table, ["T cell", "never", "cycling"])

@@ -47,6 +47,6 @@ def test_labels_are_brought_to_the_names_of_sets(labels):
 
 def test_scores_leave_out_coarse_labels(labels):
     probabilities = np.array([[0.7, 0.2, 0.1]] * 3, np.float32)
-    found = scores_from(probabilities, ["T cell", "lymphocyte", "B cell"], labels.leaves, labels)
+    found = scores_from(probabilities, ["T cell", "lymphocyte", "B cell"], names=labels.leaves, tree=labels)
     assert found.n_cells.tolist() == [1, 1, 0]
     assert found.scores[0, 0] == pytest.approx(0.3)

@@ -1,5 +1,7 @@
 """Figures of explanations, by what they hold; what is missing is said."""
 
+from functools import partial
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -91,10 +93,38 @@ def test_what_is_missing_is_said(adata, name):
         call(adata)
 
 
-def test_map_or_curve_that_is_missing_is_said(explained, curves):
-    with pytest.raises(KeyError, match=r"`basis` is 'X_tsne'"):
+def test_map_that_is_missing_is_said(explained):
+    with pytest.raises(KeyError, match=r"`basis` is 'X_tsne', but adata.obsm has only"):
         sbt.pl.embedding(explained, basis="X_tsne")
+
+
+def test_map_may_be_called_as_scanpy_does(explained):
+    explained.obsm["X_umap"] = explained.obsm["X_scbert"][:, :2]
+    for draw in (sbt.pl.embedding, partial(sbt.pl.confidence, kind="embedding")):
+        draw(explained, basis="umap")
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"labels": "B cell"}, TypeError, "`labels` must be a list, got the one name 'B cell'"),
+        ({"labels": []}, ValueError, "`labels` is empty; give some of .*'B cell'"),
+        ({"labels": ["B cell", "liver"]}, KeyError, r"No cells were explained for \['liver'\]; the labels there are"),
+        ({"n_genes": 0}, ValueError, "`n_genes` must be at least 1, got 0"),
+    ],
+    ids=["one text", "none", "unknown", "no gene"],
+)
+def test_labels_and_genes_that_cannot_be_drawn_are_refused(explained, options, error, message):
+    with pytest.raises(error, match=message):
+        sbt.pl.attention(explained, **options)
+
+
+def test_curve_that_is_missing_is_said(curves):
     with pytest.raises(ValueError, match="in the table, which has"):
         sbt.pl.faithfulness(curves, curve="insertion")
-    with pytest.raises(KeyError, match="lacks the columns"):
-        sbt.pl.faithfulness(curves.drop(columns="method"))
+
+
+@pytest.mark.parametrize("column", ["method", "curve", "n_genes", "probability"])
+def test_column_of_curves_that_is_missing_is_said(curves, column):
+    with pytest.raises(KeyError, match=rf"lacks the columns \['{column}'\]"):
+        sbt.pl.faithfulness(curves.drop(columns=column))

@@ -53,3 +53,13 @@ def test_steps_are_written_with_thousands():
 def test_lists_that_do_not_fit_are_refused(history, lengths):
     with pytest.raises(ValueError, match=f"equally long, non-empty lists .*got lengths {{{lengths}}}"):
         sbt.pl.history(history)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [("annotator", r"got Annotator; give its `training\['history'\]`"), (None, "got NoneType"), ([1.0], "got list")],
+    ids=["model", "nothing", "losses"],
+)
+def test_what_is_no_history_is_refused(annotator, given, message):
+    with pytest.raises(TypeError, match=f"`history` must be what a training returned, or a mapping, {message}"):
+        sbt.pl.history(annotator if given == "annotator" else given)

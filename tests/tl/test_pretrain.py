@@ -72,6 +72,12 @@ def test_interrupted_pretraining_goes_on_to_the_same_model(adata, tmp_path, monk
     assert sbt.tl.pretrain(adata, folder=tmp_path / "killed", **options).fingerprint == whole.fingerprint
 
 
+@pytest.mark.parametrize("option", ["cells_per_step", "token_limit", "cells_in_memory"])
+def test_training_on_nothing_is_refused(adata, option):
+    with pytest.raises(ValueError, match=f"`{option}` must be at least 1, got 0"):
+        sbt.tl.pretrain(adata, **SHORT | {option: 0})
+
+
 def test_resuming_with_other_settings_is_refused(adata, tmp_path):
     sbt.tl.pretrain(adata, folder=tmp_path, **SHORT)
     with pytest.raises(ValueError, match=r"begun with lr = 0.01 instead of 0.02"):

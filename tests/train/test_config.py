@@ -23,9 +23,11 @@ def test_without_warmup_it_runs_from_the_highest_to_the_last_rate(step, lr):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"n_steps": 0}, "`n_steps` must be at least 1, got 0"),
-        ({"check_every": 0}, "`check_every` must be at least 1, got 0"),
-        ({"patience": 0}, "`patience` must be at least 1, got 0"),
+        ({"n_steps": 0}, "`n_steps` must be a whole number and at least 1, got 0"),
+        ({"n_steps": 1.5}, "`n_steps` must be a whole number and at least 1, got 1.5"),
+        ({"n_steps": True}, "`n_steps` must be a whole number and at least 1, got True"),
+        ({"check_every": 0}, "`check_every` must be a whole number and at least 1, got 0"),
+        ({"patience": 0}, "`patience` must be a whole number and at least 1, got 0"),
         ({"ema_decay": 1.0}, "`ema_decay` must be at least 0 and below 1, got 1.0"),
         ({"lr": 0.0}, "`lr` must be above 0, got 0.0"),
         ({"lr": math.inf}, "`lr` must be above 0, got inf"),

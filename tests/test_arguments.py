@@ -1,9 +1,21 @@
-"""Randomness comes by either of two names and becomes one seed."""
+"""Arguments that many functions share are refused in one wording; randomness becomes one seed."""
 
 import numpy as np
 import pytest
 
-from scbert_tools.tl._seed import seed_of
+from scbert_tools._arguments import check_at_least, check_list, seed_of
+
+
+@pytest.mark.parametrize("number", [0, -1, 0.99, float("nan")], ids=str)
+def test_too_small_numbers_are_refused(number):
+    with pytest.raises(ValueError, match=f"`n_genes` must be at least 1, got {number}"):
+        check_at_least(1, n_cells=1, n_genes=number)
+
+
+def test_one_name_is_not_read_letter_by_letter():
+    check_list(labels=["B cell"], genes=None)
+    with pytest.raises(TypeError, match=r"must be a list, got the one name 'B cell'; write `labels=\['B cell'\]`"):
+        check_list(labels="B cell")
 
 
 @pytest.mark.parametrize(
