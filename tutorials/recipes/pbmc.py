@@ -1,7 +1,8 @@
 """Train the shipped model ``pbmc`` from public cells.
 
-Vocabulary; pretraining on masked genes; a teacher trained on labelled cells; labels the teacher is sure of on unlabelled
-blood of other chemistries; the model, trained on both; its calibration.
+Vocabulary; pretraining on masked genes; labels of clusters corrected where the cell itself contradicts them; a teacher
+trained on labelled cells; labels the teacher is sure of on unlabelled blood of other chemistries; the model, trained on
+both; its calibration.
 
     python tutorials/recipes/pbmc.py --data DIR [--work FOLDER]
 
@@ -24,7 +25,17 @@ import torch
 import typer
 from safetensors.torch import load_file, save_file
 from scipy import sparse
-from sources import BLOOD, LABELLED, ONTOLOGY, TREE, UNLABELLED, Cells, read_source
+from sources import (
+    BLOOD,
+    LABELLED,
+    ONTOLOGY,
+    TREE,
+    UNLABELLED,
+    Cells,
+    borne_out,
+    clinging_platelets,
+    read_source,
+)
 
 from scbert_tools.data.augment import Augmentation
 from scbert_tools.data.reference import BatchMaker, Reference
@@ -62,7 +73,7 @@ MOST_CELLS = {"thymus": 3_000}
 MOST_TAUGHT = 4_000
 """Cells taken of each unlabelled set that the teacher names."""
 
-SIZES = {"gene_width": 64, "width": 128, "n_latents": 16, "n_heads": 2, "n_layers": 2, "feed_forward": 256}
+SIZES = {"gene_width": 64, "width": 128, "n_latents": 8, "n_heads": 2, "n_layers": 2, "feed_forward": 256}
 PRETRAINING = TrainConfig(n_steps=2_000, lr=2e-3)
 TEACHER = TrainConfig(n_steps=600, lr=2e-3)
 FINE_TUNING = TrainConfig(n_steps=1_000, lr=2e-3)
@@ -202,7 +213,8 @@ def train_with_teacher(
         *labelled_reference(labelled), vocabulary, config=replace(TEACHER, seed=seed), folder=stages[0], **how
     )
     teacher = assemble(first, vocabulary, SURE, "")
-    everything = labelled_reference([*labelled, *named_by(teacher, unlabelled)])
+    taught = [borne_out(cells, vocabulary) for cells in named_by(teacher, unlabelled)]
+    everything = labelled_reference([*labelled, *taught])
     return fine_tune(*everything, vocabulary, config=replace(FINE_TUNING, seed=seed), folder=stages[1], **how)
 
 
@@ -246,8 +258,15 @@ def main(
     pretraining = replace(PRETRAINING, seed=seed)
     pretrained = pretrain(unlabelled_reference(unlabelled | labelled), vocabulary, work, pretraining)
     blood = [read_blood(name, data, vocabulary) for name in BLOOD]
+    known = [cells.labelled() for cells in labelled.values()]
     trained = train_with_teacher(
-        list(labelled.values()), blood, vocabulary, pretrained=pretrained, seed=seed, marked=marked, folder=work
+        [*known, *clinging_platelets(known, np.random.default_rng(seed))],
+        blood,
+        vocabulary,
+        pretrained=pretrained,
+        seed=seed,
+        marked=marked,
+        folder=work,
     )
     calibration = Calibration(temperature=temperature)
     assemble(trained, vocabulary, calibration, read_card(stage)).save(output, half=True)

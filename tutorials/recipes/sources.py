@@ -12,6 +12,7 @@ from scbert_tools.genes import GeneMatch, Vocabulary, align_columns, match_genes
 from scbert_tools.tokens.scale import detect_scale, to_linear
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from scipy import sparse
@@ -38,6 +39,8 @@ class Source:
         Column of ``obs`` and the values of the cells to take; all by default.
     drop
         Column of ``obs`` and the values of the cells to leave out.
+    clustered
+        Whether labels were given to whole clusters, not to each cell by sorting or by its proteins.
     """
 
     path: str
@@ -46,6 +49,7 @@ class Source:
     column: str = "cell_type"
     keep: tuple[str, tuple[str, ...]] | None = None
     drop: tuple[str, tuple[str, ...]] | None = None
+    clustered: bool = False
 
 
 TREE = {
@@ -76,6 +80,7 @@ LABELLED = {
             "CD8 T": "CD8 T", "FCGR3A+ Mono": "CD16 monocyte", "NK": "NK cell", "DC": "dendritic cell",
             "Platelet": "platelet",
         },
+        clustered=True,
     ),
     "kang": Source(
         "labelled/pbmc_kang_ifnb2800.h5ad", "Kang et al. 2018, GSE96583, labels of SeuratData ifnb (carrier MIT)",
@@ -84,6 +89,7 @@ LABELLED = {
             "CD4 Memory T": "memory CD4 T", "T activated": "T cell", "B": "B cell", "B Activated": "B cell",
             "CD8 T": "CD8 T", "NK": "NK cell", "DC": "cDC", "pDC": "pDC", "Eryth": "erythroid",
         },
+        clustered=True,
     ),
     "kang_muscat": Source(
         "labelled/pbmc_kang_muscat1556.h5ad", "Kang et al. 2018, GSE96583, authors' labels (carrier GPL-3)",
@@ -91,6 +97,7 @@ LABELLED = {
             "CD14+ Monocytes": "CD14 monocyte", "CD4 T cells": "CD4 T", "B cells": "B cell", "CD8 T cells": "CD8 T",
             "FCGR3A+ Monocytes": "CD16 monocyte",
         },
+        clustered=True,
     ),
     "zheng": Source(
         "labelled/pbmc_zheng_facs.h5ad", "Zheng et al. 2017, SRP073767, bead-sorted populations (carrier BSD-3)",
@@ -107,6 +114,7 @@ LABELLED = {
             "T_CD4": "CD4 T", "T_CD8": "CD8 T", "Mono_CD14": "CD14 monocyte", "Mono_CD16": "CD16 monocyte",
             "B": "B cell", "NK": "NK cell", "DC": "dendritic cell", "MK": "platelet", "HSC": "HSPC",
         },
+        clustered=True,
     ),
     "pbmc8k": Source(
         "unlabelled/pbmc_multistudy10.h5ad", "10x Genomics pbmc8k (CC BY 4.0), named cells only (carrier CC BY-SA 4.0)",
@@ -116,6 +124,7 @@ LABELLED = {
             "Megakaryocytes": "platelet",
         },
         "cell_type_8k_author", ("batch", ("10x_8K",)),
+        clustered=True,
     ),
     "malt": Source(
         "multimodal/malt_cite1000.h5ad", "10x Genomics MALT 10k CITE-seq (CC BY 4.0), protein gates (carrier GPL-2+)",
@@ -136,6 +145,7 @@ LABELLED = {
             "NK": "NK cell", "plasma": "plasma cell", "B_naive": "B cell", "DC": "cDC", "gdT": "T cell", "pDC": "pDC",
             "B_GC": "B cell",
         },
+        clustered=True,
     ),
     "til_wu": Source(
         "labelled/til_wu2020_200.h5ad", "Wu et al. 2020, GSE139555, authors' clusters (carrier BSD-3)",
@@ -144,6 +154,7 @@ LABELLED = {
             "8.3c-Trm": "CD8 T", "4.1-Trm": "memory CD4 T", "4.3-TCF7": "CD4 T", "4.4-FOS": "CD4 T", "4.6a-Treg": "Treg",
             "4.5-IL6ST": "CD4 T", "4.2-RPL32": "CD4 T", "4.6b-Treg": "Treg",
         },
+        clustered=True,
     ),
     "nsclc": Source(
         "labelled/nsclc_maynard_immune300.h5ad", "Maynard et al. 2020, PRJNA591860, labels of omnideconv (carrier GPL-3)",
@@ -152,6 +163,7 @@ LABELLED = {
             "Monocyte non-conventional": "CD16 monocyte", "Monocyte conventional": "CD14 monocyte", "B cell": "B cell",
             "NK cell": "NK cell", "T cell dividing": "T cell",
         },
+        clustered=True,
     ),
     "hnscc": Source(
         "labelled/hnscc_puram_ref.h5ad", "Puram et al. 2017, GSE103322 (carrier AGPL-3)",
@@ -159,6 +171,7 @@ LABELLED = {
             "B cell": "B cell", "CD4 T cell": "CD4 T", "CD8 T cell": "CD8 T", "Dendritic": "dendritic cell",
             "Macrophage": "myeloid cell", "reg. T cell": "Treg",
         },
+        clustered=True,
     ),
     "pdac": Source(
         "labelled/pdac_moncada_sc.h5ad", "Moncada et al. 2020, GSE111672 (carrier GPL-3)",
@@ -240,4 +253,51 @@ def read_source(source: Source, data: Path, vocabulary: Vocabulary) -> Cells:
     counts = whole_counts(align_columns(to_linear(adata.X, scale), match), scale.kind)[chosen]
     names = adata.obs[source.column].astype(str).map(source.names) if source.column in adata.obs else None
     label = np.full(adata.n_obs, "") if names is None else names.fillna("").to_numpy(str)
-    return Cells(counts, label[chosen], match)
+    cells = Cells(counts, label[chosen], match)
+    return borne_out(cells, vocabulary) if source.clustered else cells
+
+
+CD4_GENES, CD8_GENES = ("CD4",), ("CD8A", "CD8B")
+"""Of 1,356 T cells sorted or gated by protein as CD4, 10 hold transcripts of CD8 alone; of 1,064 CD8 T cells, none of CD4.
+
+In clusters that their authors call CD4 T, up to a third of the cells hold transcripts of CD8 alone.
+"""
+
+CD8_INSTEAD = {"CD4 T": "CD8 T", "naive CD4 T": "naive CD8 T", "memory CD4 T": "CD8 T", "Treg": "CD8 T"}
+CD4_INSTEAD = {"CD8 T": "CD4 T", "naive CD8 T": "naive CD4 T", "cytotoxic CD8 T": "CD4 T"}
+
+
+def borne_out(cells: Cells, vocabulary: Vocabulary) -> Cells:
+    """Return cells of which none is called CD4 while it holds transcripts of CD8 alone, or the other way round.
+
+    Naive CD4 and CD8 T cells share a cluster in most analyses, which then has one name; the cell itself knows better.
+    """
+    cd4, cd8 = (_holds(cells, vocabulary, genes) for genes in (CD4_GENES, CD8_GENES))
+    label = cells.label.astype(object)
+    for contradicted, instead in ((cd8 & ~cd4, CD8_INSTEAD), (cd4 & ~cd8, CD4_INSTEAD)):
+        label[contradicted] = [instead.get(name, name) for name in label[contradicted]]
+    return replace(cells, label=label.astype(str))
+
+
+def _holds(cells: Cells, vocabulary: Vocabulary, genes: tuple[str, ...]) -> np.ndarray:
+    """Return which cells hold a transcript of one of some genes."""
+    places = [vocabulary.genes.index(gene) for gene in genes if gene in vocabulary.genes]
+    return np.asarray(cells.counts[:, places].sum(axis=1)).ravel() > 0
+
+
+N_CLINGING = 100
+"""Cells with a platelet on them that are made of every set that has platelets."""
+
+
+def clinging_platelets(sets: Sequence[Cells], rng: np.random.Generator) -> list[Cells]:
+    """Return, for every set with platelets, sums of a platelet and another cell, labelled platelet.
+
+    Platelets cling to leucocytes, and whoever names cells calls such pairs platelets or megakaryocytes.
+    """
+    made = []
+    for cells in sets:
+        platelets, others = (np.flatnonzero(mask) for mask in (cells.label == "platelet", cells.label != "platelet"))
+        if len(platelets) and len(others):
+            pairs = cells.counts[rng.choice(platelets, N_CLINGING)] + cells.counts[rng.choice(others, N_CLINGING)]
+            made.append(Cells(pairs.tocsr(), np.full(N_CLINGING, "platelet"), cells.match))
+    return made
