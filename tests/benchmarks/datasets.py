@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import anndata as ad
@@ -12,7 +12,7 @@ import numpy as np
 from scipy import sparse
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tutorials" / "recipes"))
-from sources import LABELLED
+from sources import LABELLED, Cells, borne_out
 
 SHARED = Path(os.environ.get("SCBERT_SHARED", Path(__file__).parents[3] / "shared"))
 
@@ -77,6 +77,17 @@ class Labelled:
     def coarse(self) -> np.ndarray:
         """The label in the names that all sets share."""
         return np.array([COARSE.get(name, name) for name in self.label])
+
+    def checked(self) -> Labelled:
+        """Return the set as our recipe takes it: names of clusters corrected where the cell itself contradicts them."""
+        if not LABELLED[self.name].clustered:
+            return self
+        return replace(self, label=borne_out(Cells(self.counts, self.label), self.genes).label)
+
+    @property
+    def doubtful(self) -> np.ndarray:
+        """Which cells hold transcripts of CD8 alone where their cluster is called CD4, or the other way round."""
+        return np.asarray(self.checked().label != self.label)
 
 
 def load(name: str) -> Labelled:

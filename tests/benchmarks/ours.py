@@ -17,7 +17,7 @@ from scoring import Prediction
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tutorials" / "recipes"))
 import pbmc
-from sources import BLOOD, LABELLED, TREE, UNLABELLED, Cells, borne_out, clinging_platelets, read_source
+from sources import BLOOD, TREE, UNLABELLED, Cells, clinging_platelets, read_source
 
 from scbert_tools.genes import Vocabulary, align_columns, match_genes
 from scbert_tools.infer.forward import read_cells
@@ -80,12 +80,6 @@ def cells_of(one: Labelled) -> Cells:
     counts.data = np.rint(counts.data)
     counts.eliminate_zeros()
     return Cells(counts, label, match)
-
-
-def checked_cells_of(one: Labelled) -> Cells:
-    """Return a labelled set to learn from: labels of clusters are corrected where the cell contradicts them."""
-    cells = cells_of(one)
-    return borne_out(cells, vocabulary()) if LABELLED[one.name].clustered else cells
 
 
 def fit_predict(train: Sequence[Labelled], test: Labelled, *, seed: int, without: str = "") -> dict[str, Prediction]:
@@ -184,7 +178,7 @@ def blood_without(group: str) -> tuple[Cells, ...]:
 
 def fit_transfer(train: Sequence[Labelled], group: str, *, seed: int, without: str) -> Annotator:
     """Train the tree of the shipped model, as its recipe does."""
-    known = [cells_of(one) if without == "unchecked" else checked_cells_of(one) for one in train]
+    known = [cells_of(one if without == "unchecked" else one.checked()) for one in train]
     mixed = [] if without == "unmixed" else clinging_platelets(known, np.random.default_rng(seed))
     trained = pbmc.train_with_teacher(
         [*known, *mixed],

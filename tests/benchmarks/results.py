@@ -65,7 +65,10 @@ def markdown(table: pd.DataFrame) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def report(path: Path, *, sets: Sequence[str]) -> None:
+COLUMNS = ("macro_f1", "accuracy", "worst_f1", "calibration_error")
+
+
+def report(path: Path, *, sets: Sequence[str], columns: Sequence[str] = COLUMNS) -> None:
     """Write the tables of macro-F1, accuracy and worst class to the standard output."""
-    for column in ("macro_f1", "accuracy", "worst_f1", "calibration_error"):
+    for column in columns:
         sys.stdout.write(f"\n### {column}\n\n{markdown(pivot(path, column=column, sets=sets))}\n")

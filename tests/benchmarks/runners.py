@@ -35,12 +35,19 @@ def our_runner(method: str) -> Runner:
 
 
 def peer_runner(method: str, *, target: str) -> Runner:
-    """Return a peer that is given the usable training cells and the bare test counts."""
+    """Return a peer that is given the usable training cells and the bare test counts.
+
+    ``<peer>_checked`` is given the labels that our recipe corrects.
+    """
     from peers import PEERS
     from references import references_of
 
+    peer, checked = method.removesuffix("_checked"), method.endswith("_checked")
+
     def run(train: list[Labelled], test: Labelled, seed: int) -> dict[str, Prediction]:
-        return PEERS[method](references_of(train, target=target), test.counts, test.genes, seed=seed)
+        used = [one.checked() if checked else one for one in train]
+        said = PEERS[peer](references_of(used, target=target), test.counts, test.genes, seed=seed)
+        return {name.replace(peer, method, 1): one for name, one in said.items()}
 
     return run
 
@@ -56,4 +63,4 @@ def seeds_of(method: str, n_seeds: int) -> range:
         return range(n_seeds)
     from peers import RANDOM
 
-    return range(n_seeds if method in RANDOM else 1)
+    return range(n_seeds if method.removesuffix("_checked") in RANDOM else 1)

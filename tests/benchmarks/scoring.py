@@ -46,6 +46,14 @@ class Score:
     """Test cells without a fair question: label too coarse, or class with too few training cells."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class TransferScore(Score):
+    """Agreement across data sets, with and without the cells whose own transcripts contradict their cluster's name."""
+
+    accuracy_borne_out: float
+    macro_f1_borne_out: float
+
+
 @cache
 def load_once(name: str) -> Labelled:
     """Read a labelled set, or return it if it was read before."""
@@ -87,10 +95,13 @@ def settle(truth: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, np.nda
     return np.where(truth == AMBIGUOUS, "CD8 T", truth), np.where(predicted == "NK cell", "CD8 T", predicted)
 
 
-def score_transfer(test: Labelled, train: Sequence[Labelled], prediction: Prediction) -> Score:
+def score_transfer(test: Labelled, train: Sequence[Labelled], prediction: Prediction) -> TransferScore:
     """Score coarse labels on the test cells whose class could be learned from the training sets."""
     truth, predicted = settle(test.coarse, np.asarray(prediction.labels, dtype=str))
     asked = np.isin(truth, trainable_classes(np.concatenate([one.coarse for one in train])))
     confidence = None if prediction.confidence is None else np.asarray(prediction.confidence)[asked]
     result = score(truth[asked], predicted[asked], confidence)
-    return Score(**{**vars(result), "n_left_out": int((~asked).sum())})
+    sure = asked & ~test.doubtful
+    borne_out = score(truth[sure], predicted[sure])
+    figures = {**vars(result), "n_left_out": int((~asked).sum())}
+    return TransferScore(**figures, accuracy_borne_out=borne_out.accuracy, macro_f1_borne_out=borne_out.macro_f1)

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 from datasets import TRANSFER
-from results import FOLDER, is_written, report, row_of, write_rows
+from results import COLUMNS, FOLDER, is_written, report, row_of, write_rows
 from runners import runner, seeds_of
 from scoring import folds, score_transfer
 
@@ -42,7 +42,7 @@ def main(
     """Run methods, each on every left-out set, and report."""
     run(method or [], left_out or TRANSFER, n_seeds, resume=resume)
     if show:
-        report(TABLE, sets=TRANSFER)
+        report(TABLE, sets=TRANSFER, columns=(*COLUMNS, "macro_f1_borne_out", "accuracy_borne_out"))
 
 
 if __name__ == "__main__":

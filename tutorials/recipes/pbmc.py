@@ -213,7 +213,7 @@ def train_with_teacher(
         *labelled_reference(labelled), vocabulary, config=replace(TEACHER, seed=seed), folder=stages[0], **how
     )
     teacher = assemble(first, vocabulary, SURE, "")
-    taught = [borne_out(cells, vocabulary) for cells in named_by(teacher, unlabelled)]
+    taught = [borne_out(cells, vocabulary.genes) for cells in named_by(teacher, unlabelled)]
     everything = labelled_reference([*labelled, *taught])
     return fine_tune(*everything, vocabulary, config=replace(FINE_TUNING, seed=seed), folder=stages[1], **how)
 

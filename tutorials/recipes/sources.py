@@ -216,12 +216,12 @@ class Cells:
     label
         (cells,) names of the tree; empty where unknown.
     match
-        Which genes were found.
+        Which genes were found; not known of cells in genes of their own.
     """
 
     counts: sparse.csr_matrix
     label: np.ndarray
-    match: GeneMatch
+    match: GeneMatch | None = None
 
     def labelled(self) -> Cells:
         """Return only the cells with a label."""
@@ -254,7 +254,7 @@ def read_source(source: Source, data: Path, vocabulary: Vocabulary) -> Cells:
     names = adata.obs[source.column].astype(str).map(source.names) if source.column in adata.obs else None
     label = np.full(adata.n_obs, "") if names is None else names.fillna("").to_numpy(str)
     cells = Cells(counts, label[chosen], match)
-    return borne_out(cells, vocabulary) if source.clustered else cells
+    return borne_out(cells, vocabulary.genes) if source.clustered else cells
 
 
 CD4_GENES, CD8_GENES = ("CD4",), ("CD8A", "CD8B")
@@ -267,22 +267,21 @@ CD8_INSTEAD = {"CD4 T": "CD8 T", "naive CD4 T": "naive CD8 T", "memory CD4 T": "
 CD4_INSTEAD = {"CD8 T": "CD4 T", "naive CD8 T": "naive CD4 T", "cytotoxic CD8 T": "CD4 T"}
 
 
-def borne_out(cells: Cells, vocabulary: Vocabulary) -> Cells:
+def borne_out(cells: Cells, genes: Sequence[str]) -> Cells:
     """Return cells of which none is called CD4 while it holds transcripts of CD8 alone, or the other way round.
 
     Naive CD4 and CD8 T cells share a cluster in most analyses, which then has one name; the cell itself knows better.
     """
-    cd4, cd8 = (_holds(cells, vocabulary, genes) for genes in (CD4_GENES, CD8_GENES))
+    cd4, cd8 = (_holds(cells, genes, ones) for ones in (CD4_GENES, CD8_GENES))
     label = cells.label.astype(object)
     for contradicted, instead in ((cd8 & ~cd4, CD8_INSTEAD), (cd4 & ~cd8, CD4_INSTEAD)):
         label[contradicted] = [instead.get(name, name) for name in label[contradicted]]
     return replace(cells, label=label.astype(str))
 
 
-def _holds(cells: Cells, vocabulary: Vocabulary, genes: tuple[str, ...]) -> np.ndarray:
-    """Return which cells hold a transcript of one of some genes."""
-    places = [vocabulary.genes.index(gene) for gene in genes if gene in vocabulary.genes]
-    return np.asarray(cells.counts[:, places].sum(axis=1)).ravel() > 0
+def _holds(cells: Cells, genes: Sequence[str], wanted: tuple[str, ...]) -> np.ndarray:
+    """Return which cells hold a transcript of one of the wanted genes."""
+    return np.asarray(cells.counts[:, np.flatnonzero(np.isin(genes, wanted))].sum(axis=1)).ravel() > 0
 
 
 N_CLINGING = 100
