@@ -29,7 +29,7 @@ from scbert_tools.infer.refine import average_evidence, gated_evidence
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-TABLE = FOLDER / "confidence.csv"
+TABLES = {False: FOLDER / "confidence.csv", True: FOLDER / "confidence_published.csv"}
 COVERAGE = 0.9
 N_LABELLED = 150
 """Cells of the user's own that are labelled in the rows ``own``."""
@@ -135,13 +135,13 @@ def refinement_rows(sets: Sequence[HeldOutSet]) -> list[dict[str, float | str]]:
     return rows
 
 
-def main(*, refine: bool = True) -> None:
-    """Write and print the tables."""
-    sets = held_out_sets()
+def main(*, refine: bool = True, published: bool = False) -> None:
+    """Write and print the tables, without cells whose label is doubtful or with labels as they were published."""
+    sets = held_out_sets(published=published)
     table = pd.DataFrame(confidence_rows(sets))
     if refine:
         table = table.merge(pd.DataFrame(refinement_rows(sets)), on=["set", "seed"])
-    table.round(4).to_csv(TABLE, index=False)
+    table.round(4).to_csv(TABLES[published], index=False)
     means = table.groupby("set", sort=False).mean(numeric_only=True).drop(columns="seed")
     means.loc["**mean**"] = means.mean()
     for columns in pairwise([0, 8, 16, means.shape[1]]):
