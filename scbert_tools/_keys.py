@@ -11,6 +11,8 @@ LIGER_BATCH = "liger_batch"
 LIGER = "liger"
 IMPORT_REPORT = "seurat_import"
 GENE_REPORT = "scbert_genes"
+PREDICTED = "predicted"
+"""Target of an attribution that explains the label which each cell got."""
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from scipy.stats import hypergeom, rankdata
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
+
+N_MATCHED = 20
+"""Genes as abundant that a known one is compared with."""
 
 
 def auroc(scores: NDArray[np.floating[Any]], known: NDArray[np.bool_]) -> float:
@@ -26,6 +29,34 @@ def auroc(scores: NDArray[np.floating[Any]], known: NDArray[np.bool_]) -> float:
         return float("nan")
     # Mann and Whitney's U: the sum of ranks less the smallest it could be.
     return float((rankdata(scores)[known].sum() - n_known * (n_known + 1) / 2) / (n_known * n_other))
+
+
+def matched_auroc(
+    scores: NDArray[np.floating[Any]], known: NDArray[np.bool_], *, abundance: NDArray[np.floating[Any]]
+) -> float:
+    """Return how often a known gene scores higher than one of the other genes nearest in abundance, ties counting half.
+
+    Known markers are abundant genes, so that any ranking by abundance finds them; this one earns nothing by it.
+
+    Parameters
+    ----------
+    scores
+        (genes,).
+    known
+        (genes,).
+    abundance
+        (genes,), e.g. the share of cells that express a gene.
+    """
+    others = np.flatnonzero(~known)
+    if not known.any() or not others.size:
+        return float("nan")
+    others = others[np.argsort(abundance[others], kind="stable")]
+    n_matched = min(N_MATCHED, len(others))
+    sides = [np.searchsorted(abundance[others], abundance[known], side=side) for side in ("left", "right")]
+    first = (np.add(*sides) // 2 - n_matched // 2).clip(0, len(others) - n_matched)
+    nearest = scores[others[first[:, None] + np.arange(n_matched)]]  # (known, matched)
+    own = scores[known][:, None]
+    return float(((own > nearest) + 0.5 * (own == nearest)).mean())
 
 
 def enrichment_p(known: NDArray[np.bool_], top: NDArray[np.int64]) -> float:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from .._arguments import check_adata, check_at_least
 from .._docs import shared_docs
-from .._keys import AnnotationKeys, ExplanationKeys
+from .._keys import PREDICTED, AnnotationKeys, ExplanationKeys
 from ._figure import axes_to_draw, finish
 from ._style import AGAINST, FOR, PLAIN, check_kind, chosen_labels, known_among, mark_known, table_of
 
@@ -105,7 +105,7 @@ def _name_genes(adata: AnnData, ax: Axes, genes: NDArray[np.int64], label: str, 
     names = [str(name) for name in adata.var_names[genes]]
     ax.set_yticks(range(len(names)), names, fontsize=9)
     ax.set_ylim(len(names) - 0.4, -0.6)
-    mark_known(ax, known_among(adata, names, [label], key_added=key_added)[:, 0])
+    mark_known(ax, known_among(adata, names, [_target(adata, label, key_added)], key_added=key_added)[:, 0])
     ax.axvline(0, color="0.3", linewidth=0.8, zorder=0)
     ax.spines[["top", "right"]].set_visible(False)
 
@@ -117,8 +117,21 @@ def _bar(adata: AnnData, label: str, n_genes: int, key_added: str, ax: Axes | No
     ax = axes_to_draw(ax, size=(4.5, 1 + HEIGHT * len(genes)))
     ax.barh(range(len(genes)), scores[genes], color=[FOR if score > 0 else AGAINST for score in scores[genes]])
     _name_genes(adata, ax, genes, label, key_added)
-    ax.set(xlabel=UNIT, title=label)
+    ax.set(xlabel=UNIT, title=_what(adata, label, key_added))
     return ax
+
+
+def _target(adata: AnnData, label: str, key_added: str) -> str:
+    """Return the label that was explained in the cells of a group."""
+    target = str(adata.uns[ExplanationKeys(key_added).attribution]["params"]["target"])
+    return label if target == PREDICTED else target
+
+
+def _what(adata: AnnData, label: str, key_added: str) -> str:
+    """Say what was explained in the cells of a group."""
+    against = adata.uns[ExplanationKeys(key_added).attribution]["params"]["against"]
+    target = _target(adata, label, key_added)
+    return target + (f", not {against}" if against else "") + ("" if target == label else f" (cells: {label})")
 
 
 def _layer(adata: AnnData, key_added: str) -> sparse.csr_matrix:
@@ -147,13 +160,14 @@ def _beeswarm(adata: AnnData, label: str, n_genes: int, key_added: str, ax: Axes
         raise KeyError(msg)
     shares = layer[asked][:, genes].toarray()
     ax = axes_to_draw(ax, size=(5.5, 1 + 1.3 * HEIGHT * len(genes)))
-    expression = pd.DataFrame(_dense(adata.X[asked][:, genes])).rank(pct=True, method="average").to_numpy()
+    ranks = pd.DataFrame(_dense(adata.X[asked][:, genes])).rank(method="min")  # no expression is low, however common
+    expression = ((ranks - 1) / (ranks.max() - 1).clip(lower=1)).to_numpy()
     for row, (values, colour) in enumerate(zip(shares.T, expression.T, strict=True)):
         drawn = ax.scatter(values, row + swarm(values), c=colour, s=9, cmap="cividis", vmin=0, vmax=1, linewidths=0)
     bar = ax.figure.colorbar(drawn, ax=ax, shrink=0.6, ticks=[0, 1], label="expression among these cells")
     bar.ax.set_yticklabels(["low", "high"])
     _name_genes(adata, ax, genes, label, key_added)
-    ax.set(xlabel=UNIT, title=f"{label}, {asked.sum():,} cells")
+    ax.set(xlabel=UNIT, title=f"{_what(adata, label, key_added)}, {asked.sum():,} cells")
     return ax
 
 
@@ -199,7 +213,8 @@ def _waterfall(adata: AnnData, cell: str | None, n_genes: int, key_added: str, a
         raise KeyError(msg)
     params = adata.uns[ExplanationKeys(key_added).attribution]["params"]
     predicted = adata.obs[AnnotationKeys(key_added).label].astype(str)[cell]
-    label = predicted if params["target"] == "predicted" else params["target"]
+    label = predicted if params["target"] == PREDICTED else params["target"]
+    against = f", not {params['against']}" if params["against"] else ""
     genes = _top(shares, n_genes)
     steps = np.append(shares[genes], shares.sum() - shares[genes].sum())
     ends = np.cumsum(steps)
@@ -215,6 +230,6 @@ def _waterfall(adata: AnnData, cell: str | None, n_genes: int, key_added: str, a
     ax.axvline(ends[-1], color="0.3", linewidth=0.8, linestyle=":", zorder=0)
     known = known_among(adata, [str(name) for name in adata.var_names[genes]], [label], key_added=key_added)[:, 0]
     mark_known(ax, np.append(known, False))
-    ax.set(xlabel=UNIT, title=f"{cell}\n{label}: {ends[-1]:+.1f} over the {params['baseline']} cell")
+    ax.set(xlabel=UNIT, title=f"{cell}\n{label}{against}: {ends[-1]:+.1f} over the {params['baseline']} cell")
     ax.title.set_fontsize("medium")
     return ax

@@ -64,8 +64,10 @@ def faithfulness(curves: pd.DataFrame, *, curve: str = "deletion", ax: Axes | No
     means = curves[curves["curve"] == curve].pivot_table(index="n_genes", columns="method", values="probability")
     means = means[means.mean().sort_values(ascending=curve == "deletion").index]
     ax = axes_to_draw(ax, size=(5.5, 3.8))
-    for place, method in enumerate(means):
-        how: dict[str, Any] = {"color": OKABE_ITO[place % 8], "marker": MARKERS[place % 8], "markersize": 4}
+    fixed = sorted(set(curves["method"]))  # a method looks the same in every figure of one table
+    for method in means:
+        place = fixed.index(method) % 8
+        how: dict[str, Any] = {"color": OKABE_ITO[place], "marker": MARKERS[place], "markersize": 4, "clip_on": False}
         ax.plot(np.arange(len(means)), means[method], label=str(method).replace("_", " "), **how)
     ax.set_xticks(range(len(means)), [f"{number:,}" for number in means.index])
     ax.set(xlabel=CURVES[curve], ylabel="probability of the true label", ylim=(0, 1))

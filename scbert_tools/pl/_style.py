@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._arguments import check_list
-from .._keys import AnnotationKeys
+from .._keys import AnnotationKeys, ExplanationKeys
 from ..genes.markers import are_markers
 
 if TYPE_CHECKING:
@@ -36,13 +36,14 @@ def label_colours(labels: Sequence[str]) -> dict[str, str]:
 def known_among(adata: AnnData, genes: Sequence[str], labels: Sequence[str], *, key_added: str) -> NDArray[np.bool_]:
     """Return which genes the literature calls markers of which label: (genes, labels).
 
-    The Cell Ontology ids are those that ``annotate`` wrote; a label without one has no known markers.
+    The Cell Ontology ids are those that ``annotate`` or ``attribute`` wrote; a label without one has no known markers.
     """
     keys = AnnotationKeys(key_added)
-    terms = {}
+    record = adata.uns.get(ExplanationKeys(key_added).attribution, {"labels": (), "ontology_ids": ()})
+    terms = dict(zip(record["labels"], record["ontology_ids"], strict=True))
     if keys.ontology in adata.obs and keys.label in adata.obs:
         pairs = adata.obs[[keys.label, keys.ontology]].astype(str).drop_duplicates()
-        terms = dict(zip(pairs[keys.label], pairs[keys.ontology], strict=True))
+        terms |= dict(zip(pairs[keys.label], pairs[keys.ontology], strict=True))
     columns = [are_markers(genes, terms.get(label, "")) for label in labels]
     return np.array(columns, dtype=bool).reshape(len(labels), len(genes)).T
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from scipy import sparse
 
 from .._arguments import check_adata
 from .._docs import shared_docs
-from .._keys import ExplanationKeys
+from .._keys import PREDICTED, ExplanationKeys
 from ..model.labels import UNASSIGNED
 from ._cells import find_cells, own
 from ._groups import check_n_cells, find_groups, predicted_labels, to_own_genes
@@ -25,9 +26,10 @@ if TYPE_CHECKING:
     from ..infer.token_scores import GroupScores
     from ..model.annotator import Annotator
 
-PREDICTED = "predicted"
 BACKGROUND_CELLS = 1000
 """Random cells of the data that make up the average cell."""
+LARGEST_GAP = 0.1
+"""Mean distance between the sum of shares and what it should be, as a part of the latter, that is passed over."""
 
 
 @dataclass(frozen=True)
@@ -95,8 +97,9 @@ def attribute(  # noqa: PLR0913
     ``varm["scbert_attribution"]``
         Mean share of each gene (table of float32, genes × groups); a cell that does not express the gene counts as 0.
     ``uns["scbert_attribution"]``
-        Parameters, groups, cells per group, model, and ``completeness``: largest and mean distance between the sum of a
-        cell's shares and the change of its evidence, and the mean size of that change.
+        Parameters, groups, cells per group, labels explained and their Cell Ontology ids, model, and ``completeness``:
+        largest and mean distance between the sum of a cell's shares and the change of its evidence, and the mean size
+        of that change. A warning is given where the mean distance is more than a tenth of it.
     ``layers["scbert_attribution"]``
         With ``per_cell=True``: the shares (sparse float32, cells × genes); rows of cells not drawn are empty.
 
@@ -156,6 +159,8 @@ def attribute(  # noqa: PLR0913
     adata.uns[key] = {
         "params": {name: value or "" for name, value in params.items()},
         "groups": groups.names,
+        "labels": wanted.labels,
+        "ontology_ids": [annotator.labels.ontology.get(label, "") for label in wanted.labels],
         "n_cells": scores.n_cells.tolist(),
         "completeness": completeness(scores),
         "model": annotator.name,
@@ -173,8 +178,14 @@ def _find_target(adata: AnnData, target: str, key_added: str) -> _Target:
 
 
 def completeness(scores: GroupScores) -> dict[str, Any]:
-    """Return how well the shares of cells sum to the change of their evidence."""
+    """Return how well the shares of cells sum to the change of their evidence; warn if they do not."""
     gap, change = np.abs(scores.gap), np.abs(scores.total)
+    if gap.mean() > LARGEST_GAP * change.mean():
+        msg = (
+            f"The shares of genes miss the change of evidence by {gap.mean():.2g} on average, of {change.mean():.2g} "
+            "to explain: read them as a ranking, or choose another `method` or `baseline`."
+        )
+        warnings.warn(msg, UserWarning, stacklevel=3)
     return {"largest_gap": float(gap.max()), "mean_gap": float(gap.mean()), "mean_change": float(change.mean())}
 
 

@@ -1,36 +1,30 @@
-"""Whether explanations tell what the model uses, and whether they agree with the literature.
+"""Whether explanations tell what the model uses, agree with the literature, and stay what they are.
 
-Run ``python faithfulness.py`` from this folder; ``--set NAME`` runs a part, ``--report`` prints the table.
+Run ``python faithfulness.py`` from this folder; ``--help`` shows its parts, ``--report`` prints the tables.
 """
 
 from __future__ import annotations
 
 import sys
 import time
-from dataclasses import dataclass
+from itertools import combinations, product
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import pandas as pd
 import torch
 import typer
-from datasets import load
+from explained import NAMES, Question, question_of, scores_of, summary_of
 from results import FOLDER
 
 from scbert_tools import models
-from scbert_tools.genes import align_columns, match_genes
 from scbert_tools.genes.markers import are_markers
-from scbert_tools.infer.attention import attention_of
-from scbert_tools.infer.direction import directions
-from scbert_tools.infer.enrichment import against_others, auroc
-from scbert_tools.infer.explainers import BASELINES, METHODS, explainer
+from scbert_tools.infer.enrichment import against_others, auroc, matched_auroc
 from scbert_tools.infer.faithfulness import equally_loud, probability_curves, ranked, tokens_of_scores
-from scbert_tools.infer.token_scores import score_groups
-from scbert_tools.tokens.levels import TokenRows, to_levels
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Sequence
 
     import anndata as ad
     from scipy import sparse
@@ -39,182 +33,119 @@ if TYPE_CHECKING:
 
 SETS = ["pbmc3k", "kang", "zheng"]
 NUMBERS = [0, 5, 10, 20, 50, 100, 200]
-DELETED = 50
-CELLS_PER_LABEL = 8
-FEWEST_KNOWN = 5
-SMALLEST_DROP = 0.01
-"""Random genes often cost nothing, or less: the ratio to their drop then says at least how many times it is."""
-SEEDS = range(3)
-TABLE, CURVES, LABELS = (FOLDER / f"faithfulness{part}.csv" for part in ("", "_curves", "_labels"))
-NAMES = ["attention", *METHODS, "logistic", "random"]
+DELETED, BEST = 50, 20
+FEWEST_KNOWN, FEWEST_CELLS = 5, 10
+DRAWS = range(3)
+TABLE, CURVES, LABELS, STABILITY, SPEED = (
+    FOLDER / f"faithfulness{part}.csv" for part in ("", "_curves", "_labels", "_stability", "_speed")
+)
 
 
-@dataclass(frozen=True)
-class Question:
-    """Cells that the model names rightly or not, the label their authors gave them, and all cells of their set."""
-
-    annotator: Annotator
-    linear: sparse.csr_matrix  # (cells, vocabulary), the cells asked
-    label: np.ndarray  # (cells,)
-    everyone: sparse.csr_matrix  # (all cells, vocabulary)
-    every_label: np.ndarray
-
-    @property
-    def tokens(self) -> TokenRows:
-        """The cells as the model reads them."""
-        return to_levels(self.linear, self.annotator.levels)
-
-    @property
-    def leaves(self) -> np.ndarray:
-        """(cells, classes) which classes make up the label of each cell."""
-        return self.annotator.labels.membership(self.label.tolist())
-
-
-def question_of(name: str, annotator: Annotator, seed: int) -> Question:
-    """Return up to eight cells of every label of a set."""
-    one = load(name)
-    values = align_columns(one.counts, match_genes(list(one.genes), annotator.vocabulary))
-    order = np.random.default_rng(seed).permutation(len(one.label))
-    rank = pd.Series(one.label[order]).groupby(one.label[order]).cumcount().to_numpy()
-    chosen = np.sort(order[rank < CELLS_PER_LABEL])
-    return Question(annotator, values[chosen], one.label[chosen], values, one.label)
-
-
-def scores_of(method: str, question: Question, name: str, seed: int) -> sparse.csr_matrix:
-    """Return the score of every expressed gene in every cell, (cells, vocabulary)."""
-    rng = np.random.default_rng(seed)
-    if method == "random":
-        scores = question.linear.copy()
-        scores.data = rng.random(len(scores.data)).astype(np.float32)
-        return scores
-    if method == "logistic":
-        return logistic_scores(question, name)
-    if method == "attention":
-        kernel = attention_of(question.annotator)
-    else:
-        toward = directions(question.annotator, question.label.tolist())
-        background = question.everyone[np.sort(rng.permutation(question.everyone.shape[0])[:1000])]
-        kernel = explainer(
-            question.annotator, method, toward, baseline=BASELINES[method][0], background=background, rng=rng
-        )
-    cells = np.arange(len(question.label))
-    each = score_groups(question.annotator, lambda some: question.linear[some], cells, 0 * cells, kernel, keep=True)
-    return each.each
-
-
-def logistic_scores(question: Question, name: str) -> sparse.csr_matrix:
-    """Return weight × expression of a multinomial logistic regression that learned the labels of the whole set."""
-    from sklearn.linear_model import LogisticRegression
-
-    def logged(linear: sparse.csr_matrix) -> sparse.csr_matrix:
-        values = linear.copy()
-        totals = np.maximum(np.asarray(values.sum(axis=1)).ravel(), 1e-9)
-        values.data = np.log1p(values.data * np.repeat(1e4 / totals, np.diff(values.indptr))).astype(np.float32)
-        return values
-
-    fitted = LogisticRegression(max_iter=200).fit(logged(question.everyone), question.every_label)
-    place = np.searchsorted(fitted.classes_, question.label)
-    weights = fitted.coef_ - (fitted.coef_.sum(0) - fitted.coef_) / (len(fitted.classes_) - 1)
-    return logged(question.linear).multiply(weights[place]).tocsr().astype(np.float32)
-
-
-def summary_of(scores: sparse.csr_matrix, label: np.ndarray) -> pd.DataFrame:
-    """Return the mean score of every gene in the cells of every label, genes × labels."""
-    names = np.unique(label)
-    means = [np.asarray(scores[np.flatnonzero(label == name)].mean(axis=0)).ravel() for name in names]
-    return pd.DataFrame(np.array(means).T, columns=names)
-
-
-def agreement(method: str, means: pd.DataFrame, question: Question, *, min_sources: int) -> pd.Series:
-    """Return the AUROC of known markers among the genes that ten cells of the set express, per label."""
-    expressed = question.everyone.getnnz(axis=0) >= 10
+def agreement(method: str, means: pd.DataFrame, question: Question) -> pd.DataFrame:
+    """Return how known markers rank among the genes that ten cells of the set express, a row per label."""
+    n_cells = question.everyone.getnnz(axis=0)
+    expressed = n_cells >= FEWEST_CELLS
     genes = [gene for gene, is_one in zip(question.annotator.vocabulary, expressed, strict=True) if is_one]
     values = means.to_numpy()[expressed]
     values = against_others(values) if method == "attention" else values
-    found = {}
+    rows = []
     for column, label in enumerate(means.columns):
+        own = question.everyone[np.flatnonzero(question.every_label == label)]
+        abundance = own.getnnz(axis=0)[expressed] / own.shape[0]
         term = question.annotator.labels.ontology.get(label, "")
-        known = are_markers(genes, term, min_sources=min_sources)
+        known, lenient = (are_markers(genes, term, min_sources=number) for number in (3, 2))
         if known.sum() >= FEWEST_KNOWN:
-            found[label] = auroc(values[:, column], known)
-    return pd.Series(found)
+            found = {"auroc": auroc(values[:, column], known), "auroc_2_sources": auroc(values[:, column], lenient)}
+            found["auroc_as_abundant"] = matched_auroc(values[:, column], known, abundance=abundance)
+            rows.append({"label": label, "n_known": int(known.sum())} | found)
+    return pd.DataFrame(rows)
 
 
-def curves_of(scores: sparse.csr_matrix, question: Question) -> pd.DataFrame:
+def curves_of(scores: sparse.csr_matrix, question: Question) -> dict[str, np.ndarray]:
     """Return the mean probability of the true label by number of genes deleted or inserted."""
-    tokens = question.tokens
-    rank = ranked(tokens_of_scores(scores, tokens), tokens)
-    curves = {
-        kind: probability_curves(
-            question.annotator, tokens, rank, question.leaves, NUMBERS, insert=kind == "insertion"
-        ).mean(axis=0)
-        for kind in ("deletion", "insertion")
+    rank = ranked(tokens_of_scores(scores, question.tokens), question.tokens)
+    asked = (question.annotator, question.tokens, rank, question.leaves, NUMBERS)
+    return {
+        kind: probability_curves(*asked, insert=kind == "insertion").mean(axis=0) for kind in ("deletion", "insertion")
     }
-    return pd.DataFrame(curves | {"n_genes": NUMBERS}).melt("n_genes", var_name="curve", value_name="probability")
 
 
-def drops_of(scores: sparse.csr_matrix, question: Question, seed: int) -> tuple[float, float]:
+def drops_of(scores: sparse.csr_matrix, question: Question) -> dict[str, float]:
     """Return how much the true label's probability falls without the top genes, and without as loud random ones."""
     tokens = question.tokens
     top = ranked(tokens_of_scores(scores, tokens), tokens) < DELETED
-    others = equally_loud(tokens, top, np.random.default_rng(seed))
+    others = equally_loud(tokens, top, np.random.default_rng(question.draw))
     asked = (question.annotator, tokens)
     before = probability_curves(*asked, np.zeros(len(top), int), question.leaves, [0])
-    without = [probability_curves(*asked, (~gone).astype(int), question.leaves, [1]) for gone in (top, others)]
-    return tuple(float((before - after).mean()) for after in without)
+    drops = {}
+    for name, gone in (("drop_top50", top), ("drop_equally_loud50", others)):
+        after = probability_curves(*asked, (~gone).astype(int), question.leaves, [1])
+        drops[name] = float((before - after).mean())
+    return drops
 
 
-def stability(tables: list[pd.DataFrame]) -> float:
-    """Return the mean share of the 20 best genes of a label that two drawings of cells have in common."""
-    shared = []
-    for first in range(len(tables)):
-        for second in range(first):
-            best = [
-                [set(table[name].nlargest(20).index) for name in table] for table in (tables[first], tables[second])
-            ]
-            shared += [len(one & other) / 20 for one, other in zip(*best, strict=True)]
-    return float(np.mean(shared))
+def shared_genes(tables: Sequence[pd.DataFrame]) -> list[float]:
+    """Return the mean share of the 20 best genes of a label that two tables have in common, for every pair of them."""
+    best = [{name: set(table[name].nlargest(BEST).index) for name in table} for table in tables]
+    return [
+        float(np.mean([len(one[name] & other[name]) / BEST for name in one])) for one, other in combinations(best, 2)
+    ]
 
 
-def measure(name: str, method: str, annotator: Annotator) -> tuple[dict[str, object], pd.DataFrame, pd.DataFrame]:
-    """Return the row of a set and method, its curves, and the AUROC of every label."""
-    tables, curves, drops, seconds = [], [], [], []
-    for seed in SEEDS:
-        question = question_of(name, annotator, seed)
-        start = time.perf_counter()
-        scores = scores_of(method, question, name, seed)
-        seconds.append(time.perf_counter() - start)
-        tables.append(summary_of(scores, question.label))
+def area(curve: np.ndarray) -> float:
+    """Return the mean height of a curve whose points are taken as evenly spaced."""
+    return float(np.trapezoid(curve) / (len(curve) - 1))
+
+
+def measure(name: str, method: str, annotator: Annotator) -> dict[Path, pd.DataFrame]:
+    """Return the rows of every table for one set and method."""
+    means, curves, rows = [], [], []
+    for draw in DRAWS:
+        question = question_of(name, annotator, draw)
+        start = time.process_time()
+        scores = scores_of(method, question, seed=draw)
+        seconds = (time.process_time() - start) / len(question.label)
+        means.append(summary_of(scores, question.label))
         curves.append(curves_of(scores, question))
-        drops.append(drops_of(scores, question, seed))
-    curve = pd.concat(curves).groupby(["curve", "n_genes"], as_index=False)["probability"].mean()
-    area = {
-        kind: np.trapezoid(part["probability"], np.arange(len(part))) / (len(part) - 1)
-        for kind, part in curve.groupby("curve")
-    }
-    drop, random_drop = np.mean(drops, axis=0)
-    means = sum(tables) / len(tables)
-    per_label, lenient = (agreement(method, means, question, min_sources=n) for n in (3, 2))
-    row = {
-        "set": name, "method": method, "deletion_area": area["deletion"], "insertion_area": area["insertion"],
-        "drop_top50": drop, "drop_equally_loud50": random_drop, "drop_ratio": drop / max(random_drop, SMALLEST_DROP),
-        "auroc": per_label.mean(), "auroc_2_sources": lenient.mean(),
-        "stability": stability(tables), "cells": len(question.label),
-        "seconds_per_cell": np.mean(seconds) / len(question.label),
-        "model": annotator.fingerprint[:12],
-    }  # fmt: skip
-    named = {"set": name, "method": method}
-    return row, curve.assign(**named), per_label.rename("auroc").rename_axis("label").reset_index().assign(**named)
+        areas = {f"{kind}_area": area(curve) for kind, curve in curves[-1].items()}
+        counted = {"cells": len(question.label), "processor_seconds_per_cell": seconds}
+        rows.append({"draw": draw} | areas | drops_of(scores, question) | counted)
+    mean = {kind: np.mean([curve[kind] for curve in curves], axis=0) for kind in curves[0]}
+    curve = pd.DataFrame(mean | {"n_genes": NUMBERS}).melt("n_genes", var_name="curve", value_name="probability")
+    stable = pd.DataFrame({"over": "cells", "pair": range(len(DRAWS)), "shared": shared_genes(means)})
+    labels = agreement(method, sum(means) / len(means), question)
+    return {TABLE: pd.DataFrame(rows), CURVES: curve, LABELS: labels, STABILITY: stable}
 
 
-def replace_rows(path: Path, table: pd.DataFrame, name: str, method: str) -> None:
-    """Put the rows of a set and method into a table in place of the old ones."""
+def judge(annotators: dict[str, Annotator], name: str, method: str) -> None:
+    """Write what a method is worth for each of some models on one set."""
+    for title, annotator in annotators.items():
+        for path, rows in measure(name, method, annotator).items():
+            kept = rows.assign(fingerprint=annotator.fingerprint[:12]) if path == TABLE else rows
+            replace_rows(path, kept, model=title, name=name, method=method)
+
+
+def measure_models(annotators: Sequence[Annotator], name: str, method: str) -> pd.DataFrame:
+    """Return how many of the best genes trainings with different seeds have in common, asked about the same cells."""
+    tables = []
+    for place, annotator in enumerate(annotators):
+        question = question_of(name, annotator, 0)
+        scores = scores_of(method, question, seed=place if method == "random" else 0)
+        table = summary_of(scores, question.label)
+        tables.append(table.set_axis(list(annotator.vocabulary), axis=0))
+    shared = shared_genes(tables)
+    return pd.DataFrame({"over": "trainings", "pair": range(len(shared)), "shared": shared})
+
+
+def replace_rows(path: Path, table: pd.DataFrame, *, model: str, name: str, method: str) -> None:
+    """Put rows into a table in place of the old ones of the same model, set and method."""
+    table = table.assign(model=model, set=name, method=method)
+    front = ["model", "set", "method"]
     if path.exists():
         old = pd.read_csv(path)
-        table = pd.concat([old[(old["set"] != name) | (old["method"] != method)], table])
-    front = ["set", "method"]
+        table = pd.concat([old[(old[front] != [model, name, method]).any(axis=1)], table])
     table = table[front + [column for column in table if column not in front]]
-    draft = path.with_name(f".{name}_{method}_{path.name}")
+    draft = path.with_suffix(".tmp")
     table.sort_values(front, kind="stable").round(5).to_csv(draft, index=False)
     draft.replace(path)
 
@@ -240,54 +171,34 @@ def speed(model: str) -> None:
         few = many[:n_cells].copy()
         few.obs["all"] = "cells"
         timed(method, few, sbt.tl.attribute, method=method, groupby="all", n_cells=None)
-    pd.DataFrame(rows).round(2).to_csv(FOLDER / "faithfulness_speed.csv", index=False)
-
-
-def report() -> None:
-    """Write the means over sets to the standard output as markdown, the best deletion first."""
-    columns = ["deletion_area", "insertion_area", "drop_top50", "drop_equally_loud50", "auroc", "stability"]
-    columns += ["seconds_per_cell"]
-    table = pd.read_csv(TABLE).groupby("method")[columns].mean().sort_values("deletion_area")
-    sys.stdout.write("| method | " + " | ".join(columns) + " |\n|---" + "|--:" * len(columns) + "|\n")
-    for method, row in table.iterrows():
-        sys.stdout.write(f"| {method} | " + " | ".join(f"{value:.3f}" for value in row) + " |\n")
-    labels = pd.read_csv(LABELS).groupby(["method", "label"])["auroc"].mean().groupby("method")
-    sys.stdout.write("\nAUROC of known markers, mean over labels (smallest):\n")
-    for method, values in labels:
-        sys.stdout.write(f"- {method}: {values.mean():.3f} ({values.min():.3f})\n")
-
-
-def draw() -> None:
-    """Draw the curves of all sets together."""
-    from scbert_tools import pl
-
-    for curve in ("deletion", "insertion"):
-        axes = pl.faithfulness(pd.read_csv(CURVES), curve=curve)
-        axes.figure.savefig(FOLDER / f"faithfulness_{curve}.png", dpi=120)
+    pd.DataFrame(rows).round(2).to_csv(SPEED, index=False)
 
 
 def main(
     *,
     name: Annotated[list[str] | None, typer.Option("--set", help="Sets to explain.")] = None,
     method: Annotated[list[str] | None, typer.Option(help="Methods to judge.")] = None,
-    model: Annotated[str, typer.Option(help="A shipped model or a folder.")] = "pbmc",
-    show: Annotated[bool, typer.Option("--report", help="Only print the table.")] = False,
+    model: Annotated[list[str] | None, typer.Option(help="Shipped models or folders.")] = None,
+    trainings: Annotated[bool, typer.Option(help="Only compare what the models given find.")] = False,
+    show: Annotated[bool, typer.Option("--report", help="Only print the tables and draw.")] = False,
     only_speed: Annotated[bool, typer.Option("--speed", help="Only measure how long calls take.")] = False,
 ) -> None:
     """Measure and report."""
+    chosen = model or ["pbmc"]
     if only_speed:
-        speed(model)
+        speed(chosen[0])
         return
-    if not show:
-        annotator = models.load(model)
-        for one in name or SETS:
-            for how in method or NAMES:
-                row, curves, labels = measure(one, how, annotator)
-                replace_rows(TABLE, pd.DataFrame([row]), one, how)
-                replace_rows(CURVES, curves, one, how)
-                replace_rows(LABELS, labels, one, how)
-        draw()
-    report()
+    annotators = {} if show else {Path(one).name: models.load(one) for one in chosen}
+    for one, how in product(name or SETS, method or NAMES) if annotators else ():
+        if not trainings:
+            judge(annotators, one, how)
+        elif how != "logistic":  # it does not ask the model
+            together = measure_models(list(annotators.values()), one, how)
+            replace_rows(STABILITY, together, model=" ".join(annotators), name=one, method=how)
+    from faithfulness_report import draw, report
+
+    draw()
+    sys.stdout.write(report())
 
 
 if __name__ == "__main__":

@@ -20,6 +20,35 @@ def test_bars_are_the_mean_shares(explained):
     assert {"MS4A1", "CD79A"} <= bold
 
 
+@pytest.mark.parametrize("kind", ["bar", "beeswarm", "waterfall"])
+def test_title_says_what_was_compared_with_what(explained, trained, kind):
+    how = {"target": "B cell", "against": "T cell", "groupby": "cell_type", "per_cell": True}
+    sbt.tl.attribute(explained, model=trained, **how)
+    ax = sbt.pl.attribution(explained, "T cell", kind=kind, cell="cell0")
+    assert "B cell, not T cell" in ax.get_title()
+    assert ("(cells: T cell)" in ax.get_title()) == (kind != "waterfall")
+    bold = {text.get_text() for text in ax.get_yticklabels() if text.get_fontweight() == "bold"}
+    assert "MS4A1" in bold or kind == "waterfall"
+    assert "CD3D" not in bold
+
+
+def test_label_that_no_cell_got_has_known_markers_too(explained, trained):
+    explained.obs["scbert_label"] = explained.obs["scbert_label"].astype(str).replace("B cell", "unassigned")
+    sbt.tl.attribute(explained, model=trained, target="B cell", groupby="cell_type")
+    ax = sbt.pl.attribution(explained, "B cell", n_genes=5)
+    assert any(text.get_fontweight() == "bold" for text in ax.get_yticklabels())
+
+
+def test_gene_that_a_cell_lacks_is_drawn_low_however_many_lack_it(explained):
+    explained.X = explained.X.toarray()
+    explained.X[:25, 4] = 0
+    points = sbt.pl.attribution(explained, "B cell", kind="beeswarm").collections
+    genes = texts(points[0].axes.get_yticklabels())
+    lacking = explained[explained.obs["scbert_label"] == "B cell", "MS4A1"].X.ravel() == 0
+    assert lacking.any()
+    assert (points[genes.index("MS4A1")].get_array()[lacking] == 0).all()
+
+
 def test_swarm_has_a_point_for_every_cell(explained):
     ax = sbt.pl.attribution(explained, "B cell", kind="beeswarm", n_genes=3)
     n_cells = (explained.obs["scbert_label"] == "B cell").sum()

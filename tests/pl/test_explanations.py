@@ -4,6 +4,7 @@ from functools import partial
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 
 import scbert_tools as sbt
@@ -39,8 +40,6 @@ def test_embedding_draws_labels_and_confidence_and_leaves_no_colours(explained):
 
 @pytest.fixture
 def curves():
-    import pandas as pd
-
     rows = [(m, "deletion", n, p / (1 + n * s)) for m, p, s in [("a", 0.9, 0.0), ("b", 0.9, 1.0)] for n in (0, 5, 50)]
     return pd.DataFrame(rows, columns=["method", "curve", "n_genes", "probability"])
 
@@ -49,6 +48,14 @@ def test_most_faithful_method_comes_first(curves):
     ax = sbt.pl.faithfulness(curves)
     assert texts(ax.get_legend().get_texts()) == ["b", "a"]
     assert texts(ax.get_xticklabels()) == ["0", "5", "50"]
+
+
+def test_method_looks_the_same_in_both_figures(curves):
+    both = pd.concat([curves, curves.assign(curve="insertion", probability=curves["probability"] ** 2)])
+    drawn = [sbt.pl.faithfulness(both, curve=curve).get_lines() for curve in ("deletion", "insertion")]
+    looks = [{line.get_label(): (line.get_color(), line.get_marker()) for line in lines} for lines in drawn]
+    assert looks[0] == looks[1]
+    assert len(set(looks[0].values())) == 2
 
 
 def test_axes_given_are_drawn_into(explained, curves):

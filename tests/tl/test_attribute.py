@@ -1,12 +1,14 @@
 """Evidence of genes: it adds up, speaks for the right label, and says what is missing before any compute."""
 
+from functools import partialmethod
+
 import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
 
 import scbert_tools as sbt
-from scbert_tools.infer import token_scores
+from scbert_tools.infer import explainers, token_scores
 
 MARKERS = {
     "T cell": ["CD3D", "CD3E", "IL7R", "TRAC"],
@@ -39,6 +41,19 @@ def test_shares_of_a_cell_add_up_as_reported(annotated, trained, tmp_path):
     assert record["completeness"]["largest_gap"] < 0.05 * record["completeness"]["mean_change"]
     annotated.write_h5ad(tmp_path / "a.h5ad")
     assert ad.read_h5ad(tmp_path / "a.h5ad").uns["scbert_attribution"]["params"]["baseline"] == "empty"
+
+
+def test_shares_that_do_not_add_up_are_warned_of(annotated, trained, monkeypatch):
+    monkeypatch.setattr(explainers.Effort, "__init__", partialmethod(explainers.Effort.__init__, n_steps=1))
+    with pytest.warns(UserWarning, match="miss the change of evidence by .*choose another `method` or `baseline`"):
+        sbt.tl.attribute(annotated, model=trained)
+
+
+def test_labels_explained_are_kept_with_their_ids(annotated, trained):
+    sbt.tl.attribute(annotated, model=trained, target="lymphocyte", groupby="cell_type")
+    record = annotated.uns["scbert_attribution"]
+    assert record["labels"] == ["lymphocyte"]
+    assert record["ontology_ids"] == [trained.labels.ontology["lymphocyte"]]
 
 
 def test_only_drawn_cells_have_shares(annotated, trained):
