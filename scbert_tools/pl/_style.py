@@ -39,8 +39,8 @@ def known_among(adata: AnnData, genes: Sequence[str], labels: Sequence[str], *, 
     The Cell Ontology ids are those that ``annotate`` or ``attribute`` wrote; a label without one has no known markers.
     """
     keys = AnnotationKeys(key_added)
-    record = adata.uns.get(ExplanationKeys(key_added).attribution, {"labels": (), "ontology_ids": ()})
-    terms = dict(zip(record["labels"], record["ontology_ids"], strict=True))
+    record = adata.uns.get(ExplanationKeys(key_added).attribution, {})
+    terms = dict(zip(record.get("labels", ()), record.get("ontology_ids", ()), strict=True))
     if keys.ontology in adata.obs and keys.label in adata.obs:
         pairs = adata.obs[[keys.label, keys.ontology]].astype(str).drop_duplicates()
         terms |= dict(zip(pairs[keys.label], pairs[keys.ontology], strict=True))

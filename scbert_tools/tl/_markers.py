@@ -9,7 +9,7 @@ import pandas as pd
 
 from .._arguments import check_adata
 from .._docs import shared_docs
-from .._keys import ExplanationKeys
+from .._keys import PREDICTED, ExplanationKeys
 from ..genes.align import match_genes
 from ..genes.markers import MIN_SOURCES, are_markers
 from ..infer.enrichment import against_others, auroc, enrichment_p
@@ -75,7 +75,10 @@ def markers(
 
     Notes
     -----
-    Known markers are those of the Cell Marker Accordion, which merges 23 databases (MIT licence), by Cell Ontology id.
+    Known markers are those of the Cell Marker Accordion, which merges 23 databases (MIT licence), by Cell Ontology id:
+    those of the ``target`` given to :func:`~scbert_tools.tl.attribute`, if it was one label, else of each group's.
+    They are abundant genes, so that any score of abundant genes finds many of them; and the votes of the model ``pbmc``
+    start from this table, so that agreement with it is no independent evidence there.
 
     Examples
     --------
@@ -99,9 +102,9 @@ def markers(
     values = scores[expressed]
     if method == "attention" and against is None:
         values = pd.DataFrame(against_others(values.to_numpy()), values.index, values.columns)
-    tables = []
+    explained, tables = _one_target(adata, method, ExplanationKeys(key_added)), []
     for name in scores.columns if label is None else [label]:
-        known = are_markers(symbols, annotator.labels.ontology.get(name, ""), min_sources=min_sources)
+        known = are_markers(symbols, annotator.labels.ontology.get(explained or name, ""), min_sources=min_sources)
         column = values[name] if against is None else values[name] - values[against]
         tables.append(_top(name, column, known, n_genes))
     return pd.concat(tables, ignore_index=True)
@@ -121,6 +124,12 @@ def _scores(adata: AnnData, method: str, keys: ExplanationKeys) -> pd.DataFrame:
         raise KeyError(msg)
     scores: pd.DataFrame = adata.varm[key]
     return scores
+
+
+def _one_target(adata: AnnData, method: str, keys: ExplanationKeys) -> str | None:
+    """Return the label that ``attribute`` explained in the cells of all groups, if it was told one."""
+    target = adata.uns.get(keys.attribution, {}).get("params", {}).get("target", PREDICTED)
+    return None if method != "attribution" or target == PREDICTED else str(target)
 
 
 def _check(scores: pd.DataFrame, label: str | None, against: str | None, *, n_genes: int, min_sources: int) -> None:

@@ -39,6 +39,14 @@ def test_attention_is_taken_against_the_other_labels(explained, trained):
     assert table.loc[table["label"] == "B cell", "gene"].tolist() == best.index.tolist()
 
 
+def test_known_markers_are_those_of_the_label_explained(explained, trained):
+    sbt.tl.attribute(explained, model=trained, target="B cell")
+    table = sbt.tl.markers(explained, label="T cell", model=trained, n_genes=12)
+    known = set(table.loc[table["known"], "gene"])
+    assert "MS4A1" in known
+    assert "CD3D" not in known
+
+
 def test_contrast_of_two_labels(explained, trained):
     table = sbt.tl.markers(explained, label="B cell", against="T cell", model=trained, n_genes=12).set_index("gene")
     scores = explained.varm["scbert_attribution"]
