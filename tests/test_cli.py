@@ -221,10 +221,9 @@ def lost_names(adata: ad.AnnData, tmp_path: Path) -> Path:
     adata.raw = adata.copy()
     adata.write_h5ad(tmp_path / "lost.h5ad")
     with h5py.File(tmp_path / "lost.h5ad", "r+") as file:
-        names = file["raw/var/_index"][:]
         del file["raw/var/_index"]
-        file["raw/var/_index"] = [str(place) for place in range(len(names))]
-        file["raw/var/features"] = names
+        file["raw/var/_index"] = [str(place) for place in range(adata.n_vars)]
+        file["raw/var/features"] = list(adata.var_names)
     return tmp_path / "lost.h5ad"
 
 

@@ -144,7 +144,7 @@ def writable(table: pd.DataFrame) -> pd.DataFrame:
 
 def _writable_column(column: pd.Series) -> pd.Series:
     """Return text as categories; a column without any value as missing numbers."""
-    if column.dtype != object:
+    if column.dtype != object and not isinstance(column.dtype, pd.StringDtype):
         return column
     if column.isna().all():
         return column.astype(float)

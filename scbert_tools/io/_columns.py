@@ -44,14 +44,24 @@ def _read_group(node: h5py.Group) -> pd.Series:
     """Read a categorical (codes from 0), a factor of R (values from 1), or values with a mask."""
     if "codes" in node:
         ordered = bool(node.attrs.get("ordered", False))
-        return factor(node["codes"][()], texts(node["categories"][()]), ordered=ordered)
+        return factor(node["codes"][()], read_texts(node["categories"]), ordered=ordered)
     if "levels" in node:
         values = node["values"][()].astype(np.int64)
         return factor(np.where(values == R_MISSING_INTEGER, -1, values - 1), texts(node["levels"][()]))
     values, missing = node["values"][()], node["mask"][()].astype(bool)
     if values.dtype.kind in "OSU":
         return pd.Series(texts(values)).mask(missing)
-    return pd.Series(values).convert_dtypes(convert_floating=False).mask(missing)
+    return with_gaps(pd.Series(values)).mask(missing)
+
+
+def with_gaps(column: pd.Series) -> pd.Series:
+    """Return whole numbers and truth values in a type that can hold missing ones beside them; others as they are."""
+    known = column.dropna()
+    if column.dtype.kind in "bO" and len(known) and all(isinstance(value, bool | np.bool_) for value in known):
+        return column.astype("boolean")
+    if column.dtype.kind in "iu" or (column.dtype.kind == "f" and len(known) and (known % 1 == 0).all()):
+        return column.astype("Int64")
+    return column
 
 
 def factor(codes: np.ndarray[Any, Any], levels: list[str], *, ordered: bool = False) -> pd.Series:
@@ -89,6 +99,11 @@ def plain(values: np.ndarray[Any, Any], *, by_r: bool = False) -> pd.Series:
         return logical(values)
     missing = values.astype(np.int64) == R_MISSING_INTEGER
     return pd.Series(values).astype("Int64").mask(missing) if missing.any() else pd.Series(values)
+
+
+def read_texts(node: h5py.Dataset | h5py.Group) -> list[str]:
+    """Return names or labels; anndata writes those of pandas' own text type as a group of values and their mask."""
+    return texts(node["values"][()] if hasattr(node, "keys") else node[()])
 
 
 def texts(values: Any) -> list[str]:

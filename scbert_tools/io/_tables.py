@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ._columns import plain, read_column, text, texts
+from ._columns import plain, read_column, read_texts, text, texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -38,7 +38,7 @@ def read_table(node: h5py.Group | h5py.Dataset, *, doubts: list[str], repairs: l
     if not hasattr(node, "keys"):
         return _read_compound(node)
     index = _index_name(node)
-    names = texts(node[index][()]) if index in node else []
+    names = read_texts(node[index]) if index in node else []
     columns = {}
     for name in _ordered(node):
         if name in (index, LABELS):

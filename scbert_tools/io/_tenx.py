@@ -56,7 +56,9 @@ def read_tenx_folder(folder: Path) -> Contents:
 def read_mtx(path: Path) -> sparse.coo_matrix:
     """Read a Matrix Market file, gzipped or not."""
     packed = path.read_bytes()
-    return sparse.coo_matrix(mmread(BytesIO(gzip.decompress(packed) if path.suffix == ".gz" else packed)))
+    return sparse.coo_matrix(
+        mmread(BytesIO(gzip.decompress(packed) if path.suffix == ".gz" else packed), spmatrix=True)
+    )
 
 
 def _columns(path: Path) -> pd.DataFrame:

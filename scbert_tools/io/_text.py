@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from ._columns import with_gaps
 from ._contents import Contents, Matrix
 from ._tenx import read_mtx
 
@@ -22,7 +23,7 @@ def read_text(path: Path) -> Contents:
     header = pd.read_csv(path, sep=separator, nrows=1, header=None, dtype=str, keep_default_na=False).iloc[0].tolist()
     body = pd.read_csv(path, sep=separator, skiprows=1, header=None, index_col=0, keep_default_na=False)
     cells = header[len(header) - body.shape[1] :]  # R's write.table names no column for the row names
-    if not cells or len(cells) != body.shape[1] or not all(np.issubdtype(dtype, np.number) for dtype in body.dtypes):
+    if not cells or len(cells) != body.shape[1] or not all(dtype.kind in "iuf" for dtype in body.dtypes):
         msg = f"it is not a table of numbers with genes in rows: {len(header)} names over {body.shape[1]} columns"
         raise ValueError(msg)
     values, genes = sparse.csr_matrix(body.to_numpy().T), body.index.astype(str)
@@ -49,9 +50,7 @@ def read_written_by_hand(folder: Path) -> Contents:
         msg = f"the matrix is {values.shape[0]} × {values.shape[1]} for {len(genes)} genes and {len(obs)} cells"
         raise ValueError(msg)
     matrix = Matrix("X", values, pd.DataFrame(index=genes.to_numpy()))
-    contents = Contents(
-        format="mtx folder", obs=obs.convert_dtypes(convert_string=False, convert_floating=False), matrices=[matrix]
-    )
+    contents = Contents(format="mtx folder", obs=obs.apply(with_gaps), matrices=[matrix])
     for name, path in tables.items():
         table = pd.read_csv(path, index_col=0) if name.lower() in ("pca", "umap", "tsne", "spatial") else pd.DataFrame()
         if table.index.astype(str).equals(obs.index) and len(table):

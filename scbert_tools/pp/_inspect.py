@@ -81,7 +81,7 @@ def inspect(adata: AnnData, *, layer: str | None = None) -> Inspection:
 def _matrices(adata: AnnData) -> list[tuple[str, Any, list[str]]]:
     """Return name, values and gene names of each matrix, in order of preference."""
     found = [] if adata.X is None else [("X", adata.X, list(adata.var_names))]
-    found += [(name, values, list(adata.var_names)) for name, values in adata.layers.items()]
+    found += [(name, values, list(adata.var_names)) for name, values in adata.layers.items() if name is not None]
     return found + ([] if adata.raw is None else [("raw", adata.raw.X, list(adata.raw.var_names))])
 
 

@@ -158,9 +158,7 @@ def _genes(adata: AnnData, mask_var: str | None, n_factors: int) -> NDArray[np.b
     column = mask_var or "highly_variable"
     genes = np.asarray(adata.var[column], dtype=bool) if column in adata.var else np.ones(adata.n_vars, dtype=bool)
     if genes.sum() < n_factors:
-        msg = (
-            f"`n_factors={n_factors}` needs at least as many genes, got {genes.sum()}. Use more genes or fewer factors."
-        )
+        msg = f"`n_factors={n_factors}` needs at least as many genes, got {genes.sum()}. Use fewer factors."
         raise ValueError(msg)
     return genes
 

@@ -109,5 +109,5 @@ def _by_rows(matrix: Any) -> Any:
 def _matrices(adata: AnnData) -> dict[str, Any]:
     """Return every matrix of cells × genes by name, in order of preference."""
     found = {} if adata.X is None else {"X": adata.X}
-    found |= dict(adata.layers)
+    found |= {name: values for name, values in adata.layers.items() if name is not None}  # None is X since anndata 0.13
     return found if adata.raw is None else found | {"raw": adata.raw.X}
