@@ -59,6 +59,12 @@ def test_example_runs(name: str) -> None:
         assert any(f"{name.split('.')[-1]}(" in each.source for each in run), "the example never calls it"
 
 
+@pytest.mark.parametrize("name", sorted(name for name in sbt.__all__ if not inspect.ismodule(PUBLIC[name])))
+def test_name_of_the_package_itself_has_an_example(name: str) -> None:
+    if name != "__version__":
+        assert ">>> " in docstring(name)
+
+
 @EACH_FUNCTION
 def test_errors_are_listed_where_the_function_can_refuse(name: str) -> None:
     if inspect.signature(FUNCTIONS[name]).parameters:

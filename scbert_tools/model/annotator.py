@@ -46,7 +46,14 @@ KNOWN = "known.safetensors"
 class Annotator:
     """Everything needed to name the cell types of new data.
 
-    Save and load it as a folder; a folder is a model for ``model=`` of every function.
+    Saved as a folder, which is a model for ``model=`` of every function. ``classes`` are the types it names,
+    ``vocabulary`` the genes it reads, and ``card`` says what it was taught and how good it is.
+
+    Examples
+    --------
+    >>> import scbert_tools as sbt
+    >>> "NK cell" in sbt.models.load("pbmc").classes
+    True
     """
 
     network: CellTransformer
@@ -67,13 +74,7 @@ class Annotator:
         return self.labels.leaves
 
     def require_classes(self) -> None:
-        """Refuse to name cells with a model that has not learned to.
-
-        Raises
-        ------
-        ValueError
-            If the model has no classes.
-        """
+        """Refuse, by a ``ValueError``, to name cells with a model that has not learned to."""
         if not self.classes:
             msg = (
                 f"`model` {self.name!r} is pretrained on masked genes and knows no cell types; "
