@@ -53,10 +53,11 @@ def fine_tune(  # noqa: PLR0913
     """Teach a model the cell types of a reference, on a laptop, and say how good it is.
 
     Every gene votes for the classes, as in a logistic regression, and a Transformer that reads the whole cell corrects
-    the votes. It learns from cells drawn anew at other depths, by cross-entropy and by a contrastive loss that pulls
-    cells of one type together. An eighth of the cells, or of the batches, is held out: it chooses the penalty on votes,
-    when to stop, how far the Transformer is trusted, and the temperature of the probabilities. The votes are then
-    solved again with all cells.
+    the votes. What genes vote in ``model`` is a hint: new classes may be mixed from known ones, as far as cells left
+    out show that to help, so that a few cells per class may be enough. The Transformer learns from cells drawn anew at
+    other depths, by cross-entropy and by a contrastive loss that pulls cells of one type together. An eighth of the
+    cells, or of the batches, is held out: it decides when to stop, how far the Transformer is trusted, and the
+    temperature of the probabilities. The votes are then solved again with all cells.
 
     Parameters
     ----------
@@ -207,7 +208,7 @@ def _assembled(
     logger.info("Held-out cells:\n%s", as_table(found))
     return Annotator(
         network=done.network.eval(),
-        config=start.config if done.power is None else replace(start.config, vote_power=done.power),
+        config=start.config if done.rule is None else replace(start.config, vote_power=done.rule.power),
         vocabulary=start.vocabulary,
         labels=targets.tree,
         levels=start.levels,
@@ -218,6 +219,7 @@ def _assembled(
             "history": asdict(done.history),
             "report": {name: asdict(one) for name, one in found.items()},
             "transformer_share": 1.0 if done.blend is None else done.blend.share,
+            "vote_rule": None if done.rule is None else asdict(done.rule),
         },
     )
 
@@ -240,6 +242,7 @@ def _card(targets: Targets, done: FineTuned, report: str) -> str:
     """Return what the model's folder says of it."""
     sizes = "\n".join(f"- {name or 'none'}: {n:,}" for name, n in zip(targets.names, targets.n_cells, strict=True))
     share = "" if done.blend is None else f" The Transformer's share beside the votes is {done.blend.share:g}."
+    share += f" Votes known before were trusted {done.rule.trust:g}-fold." if done.rule and done.rule.trust else ""
     return (
         f"# Fine-tuned model\n\n{len(targets.known):,} labelled cells, {len(done.judges):,} of them held out. They "
         f"chose the settings, so the first line is a little too good.{share}\n\n{report}\n\n"

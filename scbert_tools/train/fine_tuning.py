@@ -1,8 +1,10 @@
-"""Fine-tuning: gene votes solved to convergence, a Transformer trained with contrast, and held-out cells to judge."""
+"""Fine-tuning: gene votes solved to convergence, a Transformer trained with contrast, held-out cells that judge."""
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +23,7 @@ from .contrast import Contrast, contrastive_objective, read_cell, sibling_emphas
 from .folds import batch_folds, cell_folds
 from .loop import Trainer
 from .memory import pieces_for
-from .vote_search import VoteSearch
+from .vote_search import VoteRule, VoteSearch
 from .watch import History, run_training
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from ..model.network import CellTransformer
     from ..tokens.levels import TokenRows
     from .start import Start
+    from .votes import Votes
 
 TOKENS_PER_LOOK = 16_384
 """Padded tokens that go through the network together when it is judged."""
@@ -54,11 +57,9 @@ class FineTuning:
     token_limit: int = 700
     token_dropout: float = 0.1
     n_folds: int = 8
-    """Folds that choose the penalty of the votes; one of them judges the Transformer."""
-    n_judged: int = 4
-    """Folds that are used for that."""
-    n_judged_powers: int = 2
-    """Folds that choose the power of the levels with which genes vote."""
+    """Folds of the cells; the first one judges the Transformer, others help it to choose the votes."""
+    n_judged: int = 1_000
+    """Cells that choose the votes: as many folds are left out in turn as hold them, two at least."""
 
 
 @dataclass(frozen=True)
@@ -73,10 +74,8 @@ class FineTuned:
         What its logits are divided by.
     blend
         How votes and Transformer were joined; ``None`` for a network without votes.
-    power
-        Power of the levels with which genes vote.
-    penalty
-        Penalty on the votes.
+    rule
+        How the votes were solved for.
     history
         Looks at the held-out cells.
     judges
@@ -88,8 +87,7 @@ class FineTuned:
     network: CellTransformer
     temperature: float
     blend: Blend | None
-    power: float | None
-    penalty: float | None
+    rule: VoteRule | None
     history: History
     judges: NDArray[np.int64]
     logits: dict[str, NDArray[np.float32]]
@@ -129,28 +127,51 @@ def fine_tune_network(
     judges, learners = np.flatnonzero(fold == 0), np.flatnonzero(fold != 0)
     tokens = to_levels(reference.counts, start.levels)
     allowed = targets.membership[reference.label]
-    network, history = train_transformer(
-        start, reference, targets, config, learners=learners, judges=judges, folder=folder, progress=progress
+    train = partial(
+        train_transformer, start, reference, targets, config, learners=learners, judges=judges, folder=folder
     )
-    said = read_logits(network, tokens, judges)
-    if not isinstance(network.head, CellHead):
+    if not isinstance(start.network.head, CellHead):
+        network, history = train(progress=progress)
+        said = read_logits(network, tokens, judges)
         temperature = cooled(said, allowed[judges], several=targets.several)[1]
         parts = {"ours": said / np.float32(temperature)}
-        return FineTuned(network, temperature, None, None, None, history, judges, parts)
+        return FineTuned(network, temperature, None, None, history, judges, parts)
 
-    search = VoteSearch(tokens, len(start.vocabulary), allowed, reference.label, fold, several=targets.several)
-    judged = range(min(config.n_judged, int(fold.max()) + 1))
-    power = search.best_power(judged[: config.n_judged_powers])
-    penalty = search.best_penalty(judged, power)
-    without_judges = search.without(0, power, penalty)
-    votes = without_judges(search.loudness(power)[judges])
+    search = VoteSearch(
+        tokens, len(start.vocabulary), allowed, reference.label, fold, several=targets.several, hints=start.hints
+    )
+    with ThreadPoolExecutor(1) as beside:
+        coming = beside.submit(_settle, search, config.n_judged)
+        network, history = train(progress=progress)
+        settled = coming.result()
+    said, votes = (
+        read_logits(network, tokens, judges),
+        settled.without_judges(search.loudness(settled.rule.power)[judges]),
+    )
     weight = search.importance(np.arange(len(reference)))[judges]
     blend = fit_blend(votes, said, allowed[judges], weight=weight, several=targets.several)
-    everyone = search.solve(np.arange(len(reference)), power, penalty, start=without_judges)
-    network.head.votes.power = power
-    temperature = blend.put_into(network.head, everyone)
+    network.head.votes.power = settled.rule.power
+    temperature = blend.put_into(network.head, settled.everyone)
     parts = {"ours": blend(votes, said), "votes alone": votes, "transformer alone": said}
-    return FineTuned(network, temperature, blend, power, penalty, history, judges, parts)
+    return FineTuned(network, temperature, blend, settled.rule, history, judges, parts)
+
+
+@dataclass(frozen=True)
+class _Settled:
+    """The votes of a reference, with and without the cells that judge."""
+
+    rule: VoteRule
+    without_judges: Votes
+    everyone: Votes
+
+
+def _settle(search: VoteSearch, n_judged: int) -> _Settled:
+    """Choose how to solve for votes, and solve."""
+    size = np.bincount(search.fold)
+    n_folds = max(2, int(np.searchsorted(np.cumsum(size), n_judged)) + 1)
+    rule = search.best(range(min(n_folds, len(size))))
+    without_judges = search.without(0, rule)
+    return _Settled(rule, without_judges, search.solve(np.arange(len(search.label)), rule, start=without_judges))
 
 
 def _folds(

@@ -6,17 +6,20 @@ import warnings
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 from ..genes.vocabulary import Vocabulary
 from ..model.annotator import LEVELS
 from ..model.config import ModelConfig
+from ..model.heads import CellHead
 from ..model.network import build_network
 from ..tokens.levels import Levels
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from ..model.annotator import Annotator
@@ -39,12 +42,15 @@ class Start:
         Genes it reads.
     levels
         How expression is cut.
+    hints
+        (genes, classes of the model started from) what its genes vote; ``None`` where they do not.
     """
 
     network: CellTransformer
     config: ModelConfig
     vocabulary: Vocabulary
     levels: Levels
+    hints: NDArray[np.float32] | None = None
 
 
 def fresh_start(preset: str, genes: Iterable[str], n_classes: int, *, seed: int, **sizes: Any) -> Start:
@@ -95,7 +101,16 @@ def start_from(
     config = replace(annotator.config, n_genes=len(vocabulary), **sizes)
     network = _seeded(config, n_classes, seed)
     network.load_state_dict(_fitted(network.state_dict(), annotator.network.state_dict()))
-    return Start(network, config, vocabulary, annotator.levels)
+    return Start(network, config, vocabulary, annotator.levels, _votes_known(annotator, len(vocabulary)))
+
+
+def _votes_known(annotator: Annotator, n_genes: int) -> NDArray[np.float32] | None:
+    """Return what the genes of a model vote, further genes being silent; nothing if all are."""
+    head = annotator.network.head
+    if not (isinstance(head, CellHead) and head.votes.weight.any()):
+        return None
+    known = head.votes.weight.detach().cpu().numpy()
+    return np.pad(known, ((0, n_genes - len(known)), (0, 0)))
 
 
 def _seeded(config: ModelConfig, n_classes: int, seed: int) -> CellTransformer:

@@ -1,8 +1,8 @@
-"""Which power of the levels and which penalty suit the votes of a reference."""
+"""Which power of the levels, which trust in known votes and which penalty suit the votes of a reference."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -25,11 +25,30 @@ PENALTIES = (3e-3, 1e-3, 3e-4, 1e-4)
 POWERS = (1.0, 1.5, 2.0)
 """Powers of the levels with which genes vote that are tried."""
 
-FIRST_PENALTY = 1e-3
-"""Penalty with which powers are compared."""
+TRUSTS = (0.0, 0.3, 1.0, 3.0, 10.0)
+"""Degrees of trust in hints that are tried."""
 
 BALANCE = 1.0
 """A cell counts with the size of its label to the power of minus this: 0 favours large labels, 1 makes all equal."""
+
+
+@dataclass(frozen=True)
+class VoteRule:
+    """How votes are solved for.
+
+    Parameters
+    ----------
+    power
+        Power of the levels with which genes vote.
+    trust
+        How much cells differ in the hints, as a multiple of how much they differ in the genes; 0 ignores hints.
+    penalty
+        Penalty on votes. The one given is that with which powers and trusts are compared.
+    """
+
+    power: float = 1.0
+    trust: float = 0.0
+    penalty: float = 1e-3
 
 
 @dataclass(frozen=True)
@@ -50,6 +69,8 @@ class VoteSearch:
         (cells,) folds.
     several
         Whether a cell may have several labels.
+    hints
+        (genes, directions) votes known beforehand, of which the votes looked for may be mixed.
     """
 
     tokens: TokenRows
@@ -58,9 +79,14 @@ class VoteSearch:
     label: NDArray[np.int64]
     fold: NDArray[np.int64]
     several: bool = False
+    hints: NDArray[np.float32] | None = None
 
     @cached_property
     def _loudness(self) -> dict[float, sparse.csr_matrix]:
+        return {}
+
+    @cached_property
+    def _found(self) -> dict[tuple[int, VoteRule], Votes]:
         return {}
 
     def loudness(self, power: float) -> sparse.csr_matrix:
@@ -74,38 +100,52 @@ class VoteSearch:
         label = self.label[cells]
         return np.bincount(label)[label].astype(np.float64) ** -BALANCE
 
-    def solve(self, cells: NDArray[np.int64], power: float, penalty: float, *, start: Votes | None = None) -> Votes:
-        """Return the votes that some of the cells ask for."""
-        chosen, weight = self.loudness(power)[cells], self.importance(cells).astype(np.float32)
-        return solve_votes(chosen, self.allowed[cells], weight, penalty=penalty, several=self.several, start=start)
+    def trusted(self, rule: VoteRule) -> NDArray[np.float32] | None:
+        """Return the hints at the length that makes cells differ in them ``rule.trust`` times as much as in genes."""
+        if self.hints is None or rule.trust == 0:
+            return None
+        loud = self.loudness(rule.power)
+        spread = loud.power(2).sum() / loud.shape[0] - np.square(loud.mean(axis=0)).sum()
+        return self.hints * np.float32(np.sqrt(rule.trust * spread / max(1e-12, (loud @ self.hints).var(axis=0).sum())))
 
-    def without(self, place: int, power: float, penalty: float, *, start: Votes | None = None) -> Votes:
-        """Return the votes of all cells but those of a fold."""
-        return self.solve(np.flatnonzero(self.fold != place), power, penalty, start=start)
+    def solve(self, cells: NDArray[np.int64], rule: VoteRule, *, start: Votes | None = None) -> Votes:
+        """Return the votes that some of the cells ask for."""
+        chosen, weight = self.loudness(rule.power)[cells], self.importance(cells).astype(np.float32)
+        return solve_votes(
+            chosen,
+            self.allowed[cells],
+            weight,
+            penalty=rule.penalty,
+            several=self.several,
+            hints=self.trusted(rule),
+            start=start,
+        )
+
+    def without(self, place: int, rule: VoteRule) -> Votes:
+        """Return the votes of all cells but those of a fold.
+
+        Each is found once, starting from votes without the same fold: those of other folds have seen its cells.
+        """
+        if (place, rule) not in self._found:
+            before = {known: votes for (fold, known), votes in self._found.items() if fold == place}
+            alike = [votes for known, votes in before.items() if replace(known, penalty=rule.penalty) == rule]
+            start = next(reversed(alike or list(before.values())), None)
+            self._found[place, rule] = self.solve(np.flatnonzero(self.fold != place), rule, start=start)
+        return self._found[place, rule]
 
     def loss(self, votes: Votes, place: int, power: float) -> float:
         """Return the sum of surprises of a fold's cells, as important as they are, that could have been learned."""
-        # Cells of a label that only this fold holds would tell nothing of the penalty.
         learned = self.allowed[self.fold != place].any(axis=0)
         cells = np.flatnonzero((self.fold == place) & (self.allowed & learned).any(axis=1))
         each = surprise(votes(self.loudness(power)[cells]), self.allowed[cells], several=self.several)
         return float(each @ self.importance(np.arange(len(self.label)))[cells])
 
-    def best_power(self, places: Iterable[int]) -> float:
-        """Return the power that surprises least on some folds."""
-        folds = list(places)
-        losses = [
-            sum(self.loss(self.without(place, power, FIRST_PENALTY), place, power) for place in folds)
-            for power in POWERS
-        ]
-        return POWERS[int(np.argmin(losses))]
-
-    def best_penalty(self, places: Iterable[int], power: float) -> float:
-        """Return the penalty that surprises least on some folds, each solved from strong to weak."""
-        losses = np.zeros(len(PENALTIES))
-        for place in places:
-            votes = None
-            for rank, penalty in enumerate(PENALTIES):
-                votes = self.without(place, power, penalty, start=votes)
-                losses[rank] += self.loss(votes, place, power)
-        return PENALTIES[int(losses.argmin())]
+    def best(self, places: Iterable[int]) -> VoteRule:
+        """Return the rule that surprises least on some folds: first the power, then the trust, then the penalty."""
+        folds, rule = list(places), VoteRule()
+        trusts = TRUSTS if self.hints is not None else TRUSTS[:1]
+        for name, values in {"power": POWERS, "trust": trusts, "penalty": PENALTIES}.items():
+            tried = [replace(rule, **{name: value}) for value in values]
+            losses = [sum(self.loss(self.without(place, one), place, one.power) for place in folds) for one in tried]
+            rule = tried[int(np.argmin(losses))]
+        return rule

@@ -143,7 +143,7 @@ def test_unused_levels_of_a_category_are_no_classes(tune, adata):
         ({}, {"temperature": 0.0}, ValueError, "`temperature` must be above 0"),
         ({}, {"contrastive": -1.0}, ValueError, "`contrastive` must be a number of at least 0"),
         ({}, {"preset": "huge"}, ValueError, "`preset` must be one of"),
-        ({}, {"n_steps": 0}, ValueError, "`n_steps` must be at least 1"),
+        ({}, {"n_steps": 0}, ValueError, "`n_steps` must be a whole number and at least 1"),
         ({}, {"rng": 1, "random_state": 2}, ValueError, "two names of one thing"),
         ({}, {"model": "nowhere"}, FileNotFoundError, "neither a shipped model"),
     ],

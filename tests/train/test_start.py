@@ -62,3 +62,11 @@ def test_further_genes_are_spread_like_the_known_ones(annotator):
 def test_gene_that_is_known_already_is_no_further_one(annotator):
     with pytest.raises(ValueError, match="CD3D"):
         start_from(annotator, 3, further_genes=["CD3D"], seed=0)
+
+
+def test_votes_of_the_model_are_known_and_further_genes_are_silent(trained, annotator):
+    known = start_from(trained, 2, further_genes=["NEW1"], seed=0).hints
+    assert known.shape == (13, 3)
+    assert known[:12].any(axis=1).all()
+    assert not known[12].any()
+    assert start_from(annotator, 2, seed=0).hints is None  # it has learned no votes

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from scbert_tools.tokens.levels import Levels, to_levels
+from scbert_tools.train.blend import surprise
 from scbert_tools.train.folds import cell_folds
-from scbert_tools.train.vote_search import PENALTIES, POWERS, VoteSearch
+from scbert_tools.train.vote_search import PENALTIES, POWERS, TRUSTS, VoteRule, VoteSearch
 
 
 @pytest.fixture
@@ -21,9 +22,9 @@ def search(reference, rng):
 def test_votes_do_not_depend_on_the_labels_of_the_fold_left_out(search, place):
     away, shuffled = search.fold == place, search.allowed.copy()
     shuffled[away] = np.roll(shuffled[away], 1, axis=1)
-    one, other = (replace(search, allowed=allowed).without(place, 1.0, 1e-3) for allowed in (search.allowed, shuffled))
+    one, other = (replace(search, allowed=allowed).without(place, VoteRule()) for allowed in (search.allowed, shuffled))
     np.testing.assert_array_equal(one.weight, other.weight)
-    assert not np.array_equal(one.weight, search.solve(np.arange(30), 1.0, 1e-3).weight)
+    assert not np.array_equal(one.weight, search.solve(np.arange(30), VoteRule()).weight)
 
 
 def test_labels_count_alike_whatever_their_size(search):
@@ -36,36 +37,70 @@ def test_label_that_could_not_be_learned_is_not_judged(search):
     """All cells of a label are in one fold: votes of the others know nothing of it."""
     alone = np.where(search.label == 2, 0, 1)
     lonely = replace(search, fold=alone)
-    assert lonely.loss(lonely.without(0, 1.0, 1e-3), 0, 1.0) == 0
+    assert lonely.loss(lonely.without(0, VoteRule()), 0, 1.0) == 0
 
 
 def test_good_votes_surprise_less_than_none(search):
-    votes = search.without(0, 1.0, 1e-3)
+    votes = search.without(0, VoteRule())
     silent = replace(votes, weight=0 * votes.weight, bias=0 * votes.bias)
     assert search.loss(votes, 0, 1.0) < 0.5 * search.loss(silent, 0, 1.0)
 
 
 def test_choices_are_those_that_surprise_least(search):
     folds = [0, 1]
-    power = search.best_power(folds)
-    penalty = search.best_penalty(folds, power)
+    rule = search.best(folds)
 
-    def total(power, penalty):
-        return sum(search.loss(search.without(place, power, penalty), place, power) for place in folds)
+    def total(one):
+        fresh = replace(search)
+        return sum(fresh.loss(fresh.without(place, one), place, one.power) for place in folds)
 
-    assert power == min(POWERS, key=lambda one: total(one, 1e-3))
-    assert total(power, penalty) <= 1.01 * min(total(power, one) for one in PENALTIES)
+    assert rule.power == min(POWERS, key=lambda one: total(VoteRule(one)))
+    assert total(rule) <= 1.01 * min(total(replace(rule, penalty=one)) for one in PENALTIES)
 
 
 def test_noise_asks_for_the_strongest_penalty(search, rng):
     label = rng.permutation(search.label)
     random = replace(search, label=label, allowed=np.eye(3, dtype=bool)[label])
-    assert random.best_penalty(range(5), 1.0) == max(PENALTIES)
+    assert random.best(range(5)).penalty == max(PENALTIES)
+
+
+@pytest.fixture
+def truth(search):
+    """What genes should vote: each for the label of whose cells it is loudest."""
+    means = np.stack([search.loudness(1.0)[search.label == one].toarray().mean(axis=0) for one in range(3)])
+    return (means - means.mean(axis=0)).T.astype(np.float32)
+
+
+def few_cells_and_the_rest(search, hints):
+    """Return the surprise of all cells at votes learned from three of them."""
+    search = replace(search, hints=hints)
+    few = np.array([np.flatnonzero(search.label == one)[0] for one in range(3)])
+    rule = VoteRule(trust=TRUSTS[-1], penalty=1e-2)
+    return surprise(search.solve(few, rule)(search.loudness(1.0)), search.allowed, several=False).mean()
+
+
+def test_right_hints_teach_from_fewer_cells(search, truth):
+    assert few_cells_and_the_rest(search, truth) < 0.8 * few_cells_and_the_rest(search, None)
+
+
+def test_misleading_hints_are_not_trusted(search, rng):
+    noise = rng.normal(size=(12, 3)).astype(np.float32)
+    noisy = replace(search, hints=noise).best(range(5))
+    assert noisy.trust < TRUSTS[-1]
+    assert search.best(range(5)).trust == 0
+
+
+def test_length_of_hints_does_not_matter(search, truth):
+    rule = VoteRule(trust=1.0)
+    one, other = (replace(search, hints=length * truth).trusted(rule) for length in (1, 50))
+    np.testing.assert_allclose(one, other, rtol=1e-4)
+    seen = search.loudness(1.0).toarray()
+    np.testing.assert_allclose((seen @ one).var(axis=0).sum(), seen.var(axis=0).sum(), rtol=1e-3)
 
 
 def test_several_labels_are_learned_each_by_itself(search):
     table = np.stack([search.label == 0, search.label != 1, np.ones(30, bool)], axis=1)
     code = np.unique(table, axis=0, return_inverse=True)[1].reshape(-1)
-    votes = replace(search, allowed=table, label=code, several=True).without(0, 1.0, 1e-3)
+    votes = replace(search, allowed=table, label=code, several=True).without(0, VoteRule())
     said = votes(search.loudness(1.0)[search.fold == 0]) > 0
     assert (said == table[search.fold == 0]).mean() > 0.9

@@ -72,3 +72,26 @@ def test_cell_that_may_be_either_teaches_neither(tokens, reference):
     x = loudness_of(tokens, 12, 2.0)
     votes = solve_votes(x, np.ones((30, 2), bool), np.ones(30, np.float32), penalty=1e-3)
     np.testing.assert_allclose(votes.weight, 0, atol=1e-6)
+
+
+@pytest.mark.parametrize("several", [False, True], ids=["exclusive", "several"])
+@pytest.mark.parametrize("hinted", [False, True], ids=["no hints", "hints"])
+def test_few_cells_get_the_votes_that_many_would(tokens, reference, several, hinted, rng, monkeypatch):
+    """Few cells are solved in axes of their own, which is to change nothing but the time."""
+    x, allowed = loudness_of(tokens, 12, 2.0), np.eye(4, dtype=bool)[reference.label]
+    hints = rng.normal(size=(12, 2)).astype(np.float32) if hinted else None
+    how = {"penalty": 1e-2, "several": several, "hints": hints}
+    few = solve_votes(x, allowed, np.ones(30, np.float32), **how)
+    monkeypatch.setattr("scbert_tools.train.votes.FEW_CELLS", 0)
+    many = solve_votes(x, allowed, np.ones(30, np.float32), **how)
+    np.testing.assert_allclose(few(x), many(x), rtol=0.02, atol=0.05)
+
+
+def test_shares_of_hints_are_penalised_instead_of_votes_for_genes(tokens, reference):
+    """One long hint that is right: the votes become a multiple of it."""
+    x, allowed = loudness_of(tokens, 12, 1.0), np.eye(4, dtype=bool)[reference.label]
+    known = solve_votes(x, allowed, np.ones(30, np.float32), penalty=1e-2).weight
+    votes = solve_votes(x, allowed, np.ones(30, np.float32), penalty=10.0, hints=1e3 * known).weight
+    shares = np.linalg.lstsq(known, votes, rcond=None)[0]
+    np.testing.assert_allclose(known @ shares, votes, atol=1e-2 * np.abs(votes).max())
+    assert np.abs(votes).max() > 0.1 * np.abs(known).max()
