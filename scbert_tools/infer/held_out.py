@@ -131,7 +131,9 @@ def usual_of_sets(
     best = np.concatenate([one.best[rows] for one, rows in zip(held_out, chosen, strict=True)])
     depth = np.concatenate([one.n_genes[rows] for one, rows in zip(held_out, chosen, strict=True)])
     low, high = np.quantile(depth, [0.01, 0.99])
-    return usual_signs(pooled, best, depth, len(tree.leaves), alike=ALIKE), (float(low), float(high))
+    dataset = np.repeat(np.arange(len(chosen)), [len(rows) for rows in chosen])
+    usual = usual_signs(pooled, best, depth, len(tree.leaves), alike=ALIKE, dataset=dataset)
+    return usual, (float(low), float(high))
 
 
 def genes_per_cell(sets: Sequence[LabelledCells]) -> NDArray[np.float32]:

@@ -20,21 +20,27 @@ if TYPE_CHECKING:
     from ..model.known_cells import KnownCells
     from .profiles import Likeness
 
-SIGNS = ("doubt", "energy", "rarity", "unlikeness", "contrast")
+SIGNS = ("doubt", "energy", "rarity", "unlikeness", "contrast", "strangeness")
 """Doubt of the network between classes; its silence (Liu et al. 2020, arXiv:2010.03759); how rare the genes of the cell
 are in all classes; how little its expression is like any class; how little that which it has beyond the mean of all
-classes is like its likeliest class."""
+classes is like its likeliest class; how rare its genes are in the class where they are least so."""
 
-ALIKE = (SIGNS.index("rarity"), SIGNS.index("unlikeness"))
-"""Signs judged alike for all classes and depths: a foreign cell falls into any class, often one with few cells."""
+ALIKE = tuple(SIGNS.index(name) for name in ("rarity", "unlikeness", "strangeness"))
+"""Signs judged alike for all classes: a foreign cell falls into any class, often one with few cells."""
 
-WEIGHTS = np.array([0.0, 0.0, 3.0, 1.0, 1.0], np.float32)
-"""What each sign counts; chosen on cell types and data sets left out of training."""
+WEIGHTS = np.array([0, 0, 0, 1, 0, 1], np.float32)
+"""What each sign counts; chosen on types left out of training one by one, see ``tests/benchmarks/README.md``."""
+
+BEFORE = np.array([0, 0, 3, 1, 1], np.float32)
+"""What signs counted when the last was not known; models stored then remember no usual values for it."""
 
 FEWEST_CELLS = 15
 """Classes with fewer held-out cells are judged by the usual values of all cells."""
 
 SMALLEST_SPREAD = 1e-3
+
+HELD_BACK = 0.02
+"""Variance of log genes that is added to the one found, so that slopes stay flat where depth hardly varies."""
 
 
 def signs_of_novelty(logits: NDArray[np.float32], likeness: Likeness) -> NDArray[np.float32]:
@@ -51,7 +57,7 @@ def signs_of_novelty(logits: NDArray[np.float32], likeness: Likeness) -> NDArray
     top = logits.max(axis=1)
     together = np.log(np.exp(logits - top[:, None]).sum(axis=1))
     own = np.take_along_axis(likeness.contrasts, logits.argmax(axis=1)[:, None], axis=1)[:, 0]
-    unlike = [likeness.rarity, -likeness.cosines.max(axis=1), -own]
+    unlike = [likeness.rarity, -likeness.cosines.max(axis=1), -own, likeness.strangeness]
     return np.stack([together, -(top + together), *unlike]).astype(np.float32)
 
 
@@ -62,6 +68,7 @@ def usual_signs(
     n_classes: int,
     *,
     alike: Sequence[int] = (),
+    dataset: NDArray[np.int64] | None = None,
 ) -> NDArray[np.float32]:
     """Return height, slope in log genes and spread of every sign in held-out cells: (signs, classes, 3).
 
@@ -76,22 +83,39 @@ def usual_signs(
     n_classes
         Number of classes.
     alike
-        Rows of signs that are judged alike for all classes and depths.
+        Rows of signs that are judged alike for all classes.
+    dataset
+        (cells,) data set of each cell; slopes of signs judged alike are those inside data sets. ``None`` for one set.
     """
     usual = np.zeros((len(signs), n_classes, 3), np.float32)
     for place in range(n_classes):
         own = best == place
         chosen = own if own.sum() >= FEWEST_CELLS else np.ones_like(own)
         usual[:, place] = [_line(sign[chosen], np.log1p(n_genes[chosen])) for sign in signs]
+    sets = np.zeros(len(best), np.int64) if dataset is None else dataset
     for row in alike:
-        usual[row] = signs[row].mean(), 0, max(signs[row].std(), SMALLEST_SPREAD)
+        usual[row] = _line_inside(signs[row], np.log1p(n_genes), sets)
     return usual
+
+
+def _line_inside(
+    values: NDArray[np.float32], depth: NDArray[np.float64], dataset: NDArray[np.int64]
+) -> tuple[float, float, float]:
+    """Return height, slope and spread around a line as steep as inside data sets, which weigh the same.
+
+    Between data sets depth goes with chemistry and tissue, which have signs of their own.
+    """
+    parts = [(values[own], depth[own]) for own in (dataset == one for one in np.unique(dataset))]
+    together = np.mean([((x - x.mean()) * (d - d.mean())).mean() for x, d in parts])
+    slope = together / (np.mean([d.var() for _, d in parts]) + HELD_BACK)
+    height = np.mean([x.mean() - slope * d.mean() for x, d in parts])
+    return float(height), float(slope), float(max((values - height - slope * depth).std(), SMALLEST_SPREAD))
 
 
 def _line(values: NDArray[np.float32], depth: NDArray[np.float64]) -> tuple[float, float, float]:
     """Return height, slope and spread around a straight line, its slope held back where depth hardly varies."""
     middle = depth.mean()
-    slope = ((depth - middle) * values).sum() / (((depth - middle) ** 2).sum() + 0.02 * len(depth))
+    slope = ((depth - middle) * values).sum() / (((depth - middle) ** 2).sum() + HELD_BACK * len(depth))
     height = values.mean() - slope * middle
     return float(height), float(slope), float(max((values - height - slope * depth).std(), SMALLEST_SPREAD))
 
@@ -103,14 +127,14 @@ def novelty(
     *,
     usual: NDArray[np.float32],
     depth_range: tuple[float, float],
-    weights: NDArray[np.float32] = WEIGHTS,
+    weights: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
     """Return how much odder each cell is than known cells of the same class and depth, in spreads: (cells,).
 
     Parameters
     ----------
     signs
-        (signs, cells).
+        (signs, cells); of later ones than ``usual`` knows, none is looked at.
     best
         (cells,) likeliest class.
     n_genes
@@ -120,8 +144,11 @@ def novelty(
     depth_range
         Fewest and most genes of known cells: beyond them no line is drawn further.
     weights
-        (signs,) what each sign counts.
+        (signs,) what each sign counts; ``None`` for what is best with the signs whose usual values are known.
     """
+    if weights is None:
+        weights = WEIGHTS if len(usual) == len(SIGNS) else BEFORE
+    signs = signs[: len(usual)]
     depth = np.log1p(np.clip(n_genes, *depth_range))
     height, slope, spread = np.moveaxis(usual[:, best], 2, 0)
     return np.asarray(weights @ ((signs - height - slope * depth) / spread), np.float32)

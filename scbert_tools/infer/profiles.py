@@ -40,12 +40,15 @@ class Likeness:
         (classes, classes) scalar products among the profiles, over the same genes.
     rarity
         (cells,) float32, how rarely the genes that a cell expresses are expressed in any class, 0 for empty cells.
+    strangeness
+        (cells,) float32, how rarely they are expressed in that class to which they are least strange all together.
     """
 
     products: NDArray[np.float32]
     norms: NDArray[np.float32]
     gram: NDArray[np.float32]
     rarity: NDArray[np.float32]
+    strangeness: NDArray[np.float32]
 
     @property
     def cosines(self) -> NDArray[np.float32]:
@@ -83,15 +86,15 @@ class ProfileReader:
     def __init__(self, rows: Callable[[slice], sparse.csr_matrix], profiles: NDArray[np.float32], n_cells: int) -> None:
         self.rows, self.profiles, self.known = rows, profiles, (profiles != 0).any(axis=0)
         products = np.zeros((n_cells, len(profiles)), np.float32)
-        norms, rarity = np.zeros((2, n_cells), np.float32)
-        self.likeness = Likeness(products, norms, profiles @ profiles.T, rarity)
+        norms, rarity, strangeness = np.zeros((3, n_cells), np.float32)
+        self.likeness = Likeness(products, norms, profiles @ profiles.T, rarity, strangeness)
         """What was noted of the cells handed out so far."""
 
     def __call__(self, cells: slice) -> sparse.csr_matrix:
         """Return the rows of some cells and keep their products with the profiles."""
         rows = self.rows(cells)
         found = likeness_of(log_expression(rows, known=self.known), self.profiles)
-        for name in ("products", "norms", "rarity"):
+        for name in ("products", "norms", "rarity", "strangeness"):
             getattr(self.likeness, name)[cells] = getattr(found, name)
         return rows
 
@@ -185,10 +188,11 @@ def likeness_of(logs: sparse.csr_matrix, profiles: NDArray[np.float32]) -> Liken
     """
     norms = np.sqrt(np.bincount(_row_of(logs), logs.data**2, minlength=logs.shape[0])).astype(np.float32)
     known = (profiles != 0).any(axis=0)
-    rare = np.where(known, -np.log(profiles.max(axis=0, initial=0) + FAINT), 0).astype(np.float32)
-    told = logs @ np.column_stack([rare, known.astype(np.float32)])
-    rarity = told[:, 0] / np.maximum(told[:, 1], LEAST)
-    return Likeness(logs @ profiles.T, norms, profiles @ profiles.T, rarity.astype(np.float32))
+    rare = np.where(known, -np.log(np.vstack([profiles.max(axis=0, initial=0), profiles]) + FAINT), 0)
+    told = logs @ np.vstack([rare, known]).astype(np.float32).T
+    rarity = told[:, :-1] / np.maximum(told[:, -1:], LEAST)
+    strangeness = rarity[:, 1:].min(axis=1)
+    return Likeness(logs @ profiles.T, norms, profiles @ profiles.T, rarity[:, 0], strangeness)
 
 
 def _row_of(matrix: sparse.csr_matrix) -> NDArray[np.int64]:

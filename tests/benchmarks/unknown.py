@@ -180,8 +180,8 @@ def standardised(
 
 
 COMBINED = {
-    "usual_rarity": (0, 0, 1, 0, 0), "usual_unlikeness": (0, 0, 0, 1, 0), "usual_contrast": (0, 0, 0, 0, 1),
-    "rarity+contrast": (0, 0, 1, 0, 1), "rarity+unlikeness+contrast": (0, 0, 1, 1, 1),
+    "usual_rarity": (0, 0, 1, 0, 0, 0), "usual_unlikeness": (0, 0, 0, 1, 0, 0), "usual_contrast": (0, 0, 0, 0, 1, 0),
+    "usual_strangeness": (0, 0, 0, 0, 0, 1), "rarity+unlikeness+contrast": (0, 0, 3, 1, 1, 0),
 }  # fmt: skip
 """Scores on the scale of what is usual for class and depth."""
 

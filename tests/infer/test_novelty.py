@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from scbert_tools.infer.novelty import equal_sample, novelty, p_value, usual_signs
+from scbert_tools.infer.novelty import BEFORE, SIGNS, WEIGHTS, equal_sample, novelty, p_value, usual_signs
 
 
 @pytest.fixture
@@ -67,3 +67,23 @@ def test_signs_judged_alike_forgive_no_class(known):
     np.testing.assert_array_equal(usual[0, 0], usual[0, 1])
     odd = scores(known, usual)
     assert odd[best == 1].mean() > odd[best == 0].mean() + 1
+
+
+def test_depth_is_forgiven_as_inside_data_sets_not_between_them(rng):
+    dataset, n_genes = np.repeat([0, 1], 1000), np.r_[rng.integers(200, 900, 1000), rng.integers(1500, 4000, 1000)]
+    signs = (4 * dataset - np.log1p(n_genes) + rng.normal(0, 0.1, 2000))[None].astype(np.float32)
+    best = np.zeros(2000, int)
+    usual = usual_signs(signs, best, n_genes, 1, alike=[0], dataset=dataset)
+    assert usual[0, 0, 1] == pytest.approx(-1, abs=0.15)
+    assert usual_signs(signs, best, n_genes, 1, alike=[0])[0, 0, 1] > 0
+
+
+def test_models_stored_with_fewer_signs_are_judged_as_before(known):
+    _, best, n_genes = known
+    signs = np.stack([np.full(2000, i, np.float32) for i in range(len(SIGNS))])
+    usual = np.tile(np.array([0, 0, 1], np.float32), (len(SIGNS), 2, 1))
+    odd = novelty(signs, best, n_genes, usual=usual[:-1], depth_range=(200, 3000))
+    np.testing.assert_allclose(odd, BEFORE @ np.arange(len(SIGNS) - 1))
+    np.testing.assert_allclose(
+        novelty(signs, best, n_genes, usual=usual, depth_range=(200, 3000)), WEIGHTS @ np.arange(len(SIGNS))
+    )

@@ -86,6 +86,14 @@ def test_genes_of_no_class_are_rare(counts, profiles):
     assert (rare > usual).all()
 
 
+def test_genes_of_two_classes_together_are_strange_but_not_rare(counts, profiles):
+    both = log_expression(sparse.csr_matrix(profiles.sum(axis=0)[None] + 1e-3))
+    one = log_expression(sparse.csr_matrix(profiles[:1] + 1e-3))
+    likeness = [likeness_of(x, profiles) for x in (both, one)]
+    assert likeness[0].strangeness[0] > likeness[1].strangeness[0]
+    assert all((x.strangeness >= x.rarity - 1e-6).all() for x in likeness)
+
+
 def test_genes_that_no_profile_has_are_not_rare_but_unknown(counts, profiles):
     wider = np.column_stack([profiles, np.zeros(2, np.float32)])
     odd = log_expression(sparse.hstack([counts, np.full((40, 1), 30.0)], format="csr"), known=wider.any(axis=0))
