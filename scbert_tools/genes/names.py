@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -148,17 +149,17 @@ class NameReader:
     @cached_property
     def _current(self) -> dict[str, int]:
         """Approved symbol of every model gene → its number; a gene listed by that very symbol comes first."""
-        index = self.vocabulary.index
-        places = {current_symbol(gene): place for gene, place in reversed(index.items())}
-        return {**places, **{gene: index[gene] for gene in places.keys() & index.keys()}}
+        index, approved = self.vocabulary.index, approved_symbols()
+        same = {gene: place for gene, place in index.items() if approved.get(gene) == gene}
+        others = {current_symbol(gene): place for gene, place in reversed(index.items()) if gene not in same}
+        return {**others, **{gene: index[gene] for gene in others.keys() & index.keys()}, **same}
 
     @cached_property
     def _plain(self) -> dict[str, str]:
         """Model genes by their letters and digits, with every separator a dash; unclear ones are missing."""
-        plain: dict[str, str] = {}
-        for gene in self.vocabulary:
-            plain[_plain(gene)] = "" if _plain(gene) in plain else gene
-        return {key: gene for key, gene in plain.items() if gene}
+        written = _plain("\n".join(self.vocabulary)).split("\n")
+        times = Counter(written)
+        return {key: gene for key, gene in zip(written, self.vocabulary, strict=False) if times[key] == 1}
 
     def _repairs(self, name: str) -> Iterator[str]:
         """Yield what the name may have been before a tool changed it."""

@@ -19,7 +19,8 @@ class MouseGenes:
 @cache
 def approved_symbols() -> dict[str, str]:
     """Map symbols in capitals to symbols as approved; 64,798 genes."""
-    return {symbol.upper(): symbol for symbol in _lines("symbols.tsv.gz")}
+    text = _text("symbols.tsv.gz")
+    return dict(zip(text.upper().split("\n"), text.split("\n"), strict=True))
 
 
 @cache
@@ -79,9 +80,14 @@ def current_symbol(name: str) -> str:
 
 
 def _pairs(table: str) -> dict[str, str]:
-    return dict(line.split("\t") for line in _lines(table))
+    fields = _text(table).replace("\n", "\t").split("\t")
+    return dict(zip(fields[::2], fields[1::2], strict=True))
 
 
 def _lines(table: str) -> list[str]:
+    return _text(table).split("\n")
+
+
+def _text(table: str) -> str:
     packed = files(__package__).joinpath("tables", table).read_bytes()
-    return gzip.decompress(packed).decode().split("\n")[:-1]
+    return gzip.decompress(packed).decode().removesuffix("\n")
