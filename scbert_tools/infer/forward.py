@@ -2,41 +2,31 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from tqdm import tqdm
 
-from .._settings import settings
-from ..data.batches import by_length, pad
-from ..data.device import Room, current_device, device_of, placed, reading_precision
+from ..data.device import current_device, placed
 from ..tokens.levels import to_levels
+from .latent_reader import LatentReader
 from .parallel import in_order, one_core_each
+from .plain_reader import PlainReader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import TypeAlias
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
     from scipy import sparse
 
     from ..model.annotator import Annotator
-    from ..model.network import CellTransformer
     from ..tokens.levels import TokenRows
+    from .plain_reader import FloatArray
 
-    FloatArray: TypeAlias = NDArray[np.float32]
-
-CELLS_PER_CHUNK = 1280
+CELLS_PER_CHUNK = 512
 """Cells that are tokenised together; bounds memory, not results."""
-
-TOKENS_PER_BATCH = 10_240
-"""Padded tokens that go through the network together: three times as many are 15 % faster and take 250 MB more."""
-
-TOKENS_PER_GPU_BATCH = 2**19
-"""The same on a GPU, which wants large batches; halved whenever its memory is full."""
 
 PROGRESS_FROM = 5_000
 """Fewer cells are done before a progress bar could be read."""
@@ -92,25 +82,22 @@ def read_cells(
     n_tokens = np.zeros(n_cells, np.int64)
     chunks = [slice(at, min(n_cells, at + CELLS_PER_CHUNK)) for at in range(0, n_cells, CELLS_PER_CHUNK)]
     shown = tqdm(chunks, desc="Reading cells", disable=not progress or n_cells < PROGRESS_FROM)
-    device, room = current_device(), Room()
-    with one_core_each() as n_cores, placed(annotator.network, device):
+
+    def tokens_of(chunk: slice) -> TokenRows:
+        tokens = to_levels(rows(chunk), annotator.levels)
+        n_tokens[chunk] = tokens.lengths
+        return tokens
+
+    with one_core_each() as n_cores, _reader(annotator) as reader:
         # Threads that share one GPU only wait for each other.
-        n_workers = n_cores if device.type == "cpu" else 1
-        parts = in_order(partial(_read_chunk, annotator, room), map(rows, chunks), n_workers)
-        for chunk, part in zip(shown, parts, strict=True):
-            n_tokens[chunk], logits[chunk], embedding[chunk] = part
+        n_workers = n_cores if current_device().type == "cpu" else 1
+        ready = map(reader.place, map(tokens_of, chunks))
+        for chunk, part in zip(shown, in_order(reader.read, ready, n_workers), strict=True):
+            logits[chunk], embedding[chunk] = part
     return CellStates(logits, embedding, n_tokens)
 
 
-def _read_chunk(
-    annotator: Annotator, room: Room, values: sparse.csr_matrix
-) -> tuple[NDArray[np.int64], FloatArray, FloatArray]:
-    """Return number of tokens, logits and embeddings of some cells."""
-    tokens = to_levels(values, annotator.levels)
-    return tokens.lengths, *run_network(annotator, tokens, room=room)
-
-
-def run_network(annotator: Annotator, tokens: TokenRows, *, room: Room | None = None) -> tuple[FloatArray, FloatArray]:
+def run_network(annotator: Annotator, tokens: TokenRows) -> tuple[FloatArray, FloatArray]:
     """Return logits and embeddings of tokenised cells, in their order; where and how large a batch the settings say.
 
     Parameters
@@ -119,28 +106,15 @@ def run_network(annotator: Annotator, tokens: TokenRows, *, room: Room | None = 
         The model.
     tokens
         The cells.
-    room
-        What was learned of the memory of a GPU before; nothing by default.
     """
-    n_cells, device, room = len(tokens.lengths), current_device(), room or Room()
-    logits = np.zeros((n_cells, len(annotator.classes)), np.float32)
-    embedding = np.zeros((n_cells, annotator.config.width), np.float32)
-    lengths = annotator.network.tokens_read(tokens.lengths)
-    most = TOKENS_PER_BATCH if device.type == "cpu" else TOKENS_PER_GPU_BATCH
-    with placed(annotator.network.eval(), device) as network, torch.inference_mode(), reading_precision(device):
-        for cells in by_length(lengths, most, cells_per_batch=settings.batch_size):
-            logits[cells], embedding[cells] = room.fit(partial(_read_batch, network, tokens, cells), len(cells))
-    return logits, embedding
+    with _reader(annotator) as reader:
+        return reader.read(reader.place(tokens))
 
 
-def _read_batch(
-    network: CellTransformer, tokens: TokenRows, cells: NDArray[np.int64], parts: int
-) -> tuple[FloatArray, FloatArray]:
-    """Return logits and embeddings of some cells, read in a number of parts."""
-    logits, embedding = [], []
-    for part in np.array_split(cells, parts):
-        batch = pad(tokens, part).to(device_of(network))
-        output = network(batch.genes, batch.levels, batch.mask)
-        logits.append(output.logits.float().cpu().numpy())
-        embedding.append(output.embedding.float().cpu().numpy())
-    return np.concatenate(logits), np.concatenate(embedding)
+@contextmanager
+def _reader(annotator: Annotator) -> Iterator[Any]:
+    """Give what reads cells with a model on the current device."""
+    device = current_device()
+    with placed(annotator.network.eval(), device) as network:
+        plain = PlainReader(network, n_classes=len(annotator.classes), width=annotator.config.width)
+        yield LatentReader(plain) if device.type == "cpu" and LatentReader.suits(network) else plain

@@ -11,8 +11,8 @@ from tqdm import tqdm
 
 from ..data.batches import by_length, pad
 from ..tokens.levels import to_levels
-from .forward import TOKENS_PER_BATCH
 from .parallel import in_order, one_core_each
+from .plain_reader import TOKENS_PER_BATCH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -70,6 +70,23 @@ class GeneVotes(nn.Module):
         # Sums the weights while gathering them: no tensor of cells × tokens × classes is ever made.
         return functional.embedding_bag(genes, self.weight, per_sample_weights=loud, mode="sum") + self.bias
 
+    def of_rows(self, genes: Tensor, levels: Tensor, starts: Tensor) -> Tensor:
+        """Return the same of cells that lie one after the other, without padding: (cells, classes).
+
+        Parameters
+        ----------
+        genes, levels
+            (tokens,) integers.
+        starts
+            (cells,) where the tokens of each cell begin.
+        """
+        starts, levels = starts.to(genes.dtype), levels.to(genes.dtype)
+        loud = torch.arange(1 + int(levels.max()) if len(levels) else 1).float() ** self.power
+        length = functional.embedding_bag(levels, loud.square()[:, None], starts, mode="sum").sqrt().clamp_min(1e-12)
+        loud = loud.index_select(0, levels)
+        votes = functional.embedding_bag(genes, self.weight, starts, per_sample_weights=loud, mode="sum")
+        return VOTE_LENGTH * votes / length + self.bias
+
 
 class CellHead(nn.Module):
     """Classify a cell: the votes of its genes, corrected by what the encoder saw in their combination.

@@ -86,13 +86,8 @@ class SelfAttention(nn.Module):
         -------
         (cells, n_asking, width).
         """
-        width = tokens.shape[-1]
-        # One stored projection, used in two parts: queries of tokens that ask nothing are never made.
-        weight, bias = self.project.weight, self.project.bias
-        query = functional.linear(tokens[:, :n_asking], weight[:width], bias[:width])
-        key, value = functional.linear(tokens, weight[width:], bias[width:]).chunk(2, dim=-1)
-        heads = (self._heads(query), self._heads(key), self._heads(value))
-        read = functional.scaled_dot_product_attention(*heads, attn_mask=mask)
+        query, key, value = map(self._heads, self.project(tokens).chunk(3, dim=-1))
+        read = functional.scaled_dot_product_attention(query[:, :, :n_asking], key, value, attn_mask=mask)
         return self.out(read.transpose(1, 2).flatten(2))
 
     def _heads(self, vectors: Tensor) -> Tensor:  # (cells, tokens, width) -> (cells, heads, tokens, width / heads)
@@ -126,7 +121,11 @@ class LatentLayer(nn.Module):
 
     def forward(self, latents: Tensor, tokens: Tensor, mask: Tensor, *, n_kept: int) -> Tensor:
         """Return the first ``n_kept`` latents after one layer; shapes as in :class:`CrossAttention`."""
-        latents = latents + self.dropout(self.cross(self.norms[0](latents), tokens, mask))
+        return self.settle(latents, self.cross(self.norms[0](latents), tokens, mask), n_kept)
+
+    def settle(self, latents: Tensor, read: Tensor, n_kept: int) -> Tensor:
+        """Return the first ``n_kept`` latents after what all of them read, (cells, latents, width), was added."""
+        latents = latents + self.dropout(read)
         kept = latents[:, :n_kept] + self.dropout(self.mix(self.norms[1](latents), n_asking=n_kept))
         return kept + self.dropout(self.think(self.norms[2](kept)))
 

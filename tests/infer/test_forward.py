@@ -6,7 +6,7 @@ import torch
 from scipy import sparse
 
 from scbert_tools.data.batches import pad
-from scbert_tools.infer import forward
+from scbert_tools.infer import forward, latent_reader
 from scbert_tools.infer.forward import CellStates, read_cells, run_network
 from scbert_tools.tokens.levels import to_levels
 
@@ -38,10 +38,12 @@ def test_answer_of_a_cell_does_not_depend_on_its_company(trained, counts, cells)
     close(states_of(trained, counts[cells]), part)
 
 
-@pytest.mark.parametrize(("name", "value"), [("CELLS_PER_CHUNK", 7), ("TOKENS_PER_BATCH", 20)])
-def test_size_of_chunks_and_batches_does_not_matter(trained, counts, monkeypatch, name, value):
+@pytest.mark.parametrize(
+    ("module", "name", "value"), [(forward, "CELLS_PER_CHUNK", 7), (latent_reader, "TOKENS_IN_CACHE", 20)]
+)
+def test_size_of_chunks_and_batches_does_not_matter(trained, counts, monkeypatch, module, name, value):
     whole = states_of(trained, counts)
-    monkeypatch.setattr(forward, name, value)
+    monkeypatch.setattr(module, name, value)
     close(states_of(trained, counts), whole)
 
 
