@@ -187,7 +187,7 @@ def read_cells(path: Path) -> "AnnData":
 def is_damaged(adata: "AnnData") -> bool:
     """Return whether a converter lost gene names or the matrix, or left columns that cannot be written again."""
     tables = [adata.var] if adata.raw is None else [adata.var, adata.raw.var]
-    no_matrix = adata.n_vars == 0 or (adata.X is None and not adata.layers)
+    no_matrix = adata.n_vars == 0 or (adata.X is None and not any(adata.layers))
     numbered = any(table.index.astype(str).str.fullmatch(r"\d+").all() for table in tables)
     return no_matrix or numbered or any("_index" in table for table in tables)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from inspect import signature
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     import h5py
 
 GENE_EXPRESSION = "Gene Expression"
+AS_MATRIX: dict[str, bool] = {"spmatrix": True} if "spmatrix" in signature(mmread).parameters else {}
+"""SciPy 1.18 wants to be told which kind of sparse matrix is meant, and 1.13 cannot be told."""
 
 
 def read_tenx(file: h5py.File) -> Contents:
@@ -56,9 +59,8 @@ def read_tenx_folder(folder: Path) -> Contents:
 def read_mtx(path: Path) -> sparse.coo_matrix:
     """Read a Matrix Market file, gzipped or not."""
     packed = path.read_bytes()
-    return sparse.coo_matrix(
-        mmread(BytesIO(gzip.decompress(packed) if path.suffix == ".gz" else packed), spmatrix=True)
-    )
+    plain = BytesIO(gzip.decompress(packed) if path.suffix == ".gz" else packed)
+    return sparse.coo_matrix(mmread(plain, **AS_MATRIX))
 
 
 def _columns(path: Path) -> pd.DataFrame:

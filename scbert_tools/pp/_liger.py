@@ -166,7 +166,7 @@ def _genes(adata: AnnData, mask_var: str | None, n_factors: int) -> NDArray[np.b
 def _values(adata: AnnData, layer: str | None) -> Any:
     """Return the matrix to read (cells, genes), sparse by rows or dense, known to be finite and non-negative."""
     if layer is not None and layer not in adata.layers:
-        msg = f"`layer` must name a layer of `adata`, got {layer!r}; there are {list(adata.layers)}."
+        msg = f"`layer` must name a layer of `adata`, got {layer!r}; there are {[*filter(None, adata.layers)]}."
         raise KeyError(msg)
     values = adata.X if layer is None else adata.layers[layer]
     values = values.to_memory() if hasattr(values, "to_memory") else values

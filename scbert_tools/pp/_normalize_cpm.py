@@ -59,7 +59,7 @@ def normalize_cpm(
     """
     check_adata(adata)
     if layer is not None and layer not in adata.layers:
-        msg = f"`layer` is {layer!r}, which is not among {list(adata.layers)}; name one of them or leave it out for X."
+        msg = f"`layer` is {layer!r}, which is not among {[*filter(None, adata.layers)]}; name one, or none for X."
         raise KeyError(msg)
     values = adata.X if layer is None else adata.layers[layer]
     if adata.isbacked:
