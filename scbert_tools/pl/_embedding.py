@@ -32,6 +32,8 @@ def embedding(
 ) -> dict[str, Axes]:
     """Draw the labels, and how sure they are, on a map of the cells; scanpy does the drawing.
 
+    Colours are your own if ``adata.uns["scbert_label_colors"]`` holds one for every label, as scanpy keeps them.
+
     Parameters
     ----------
     {adata}
@@ -73,13 +75,15 @@ def embedding(
     basis = find_basis(adata, basis)
     drawn = {"label": ax} if ax is not None else _two_axes(plt)
     labels = pd.Categorical(adata.obs[keys.label])
-    colours = label_colours([name for name in labels.categories if name != UNASSIGNED]) | {UNASSIGNED: "#CCCCCC"}
     shared = {"basis": basis, "show": False, "frameon": False, **options}
-    palette = {name: colours[name] for name in labels.categories}
     # scanpy writes the colours it used into `uns`: a view would become a copy, and another plot lose its palette.
     plain = adata.copy() if adata.is_view else adata
     before = plain.uns.get(f"{keys.label}_colors")
-    sc.pl.embedding(plain, color=keys.label, palette=palette, ax=drawn["label"], title="label", **shared)
+    palette = label_colours([name for name in labels.categories if name != UNASSIGNED]) | {UNASSIGNED: "#CCCCCC"}
+    if before is not None and len(before) == len(labels.categories):
+        palette = dict(zip(labels.categories, before, strict=True))
+    chosen = {name: palette[name] for name in labels.categories}
+    sc.pl.embedding(plain, color=keys.label, palette=chosen, ax=drawn["label"], title="label", **shared)
     if before is None:
         plain.uns.pop(f"{keys.label}_colors", None)
     else:

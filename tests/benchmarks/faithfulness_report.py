@@ -73,10 +73,11 @@ def report() -> str:
 
 
 def draw() -> None:
-    """Draw the curves of the shipped model, all sets together."""
+    """Draw the curves of every model, all sets together; those of the shipped one bear no name."""
     from scbert_tools import pl
 
-    curves = read("_curves")
-    for curve in ("deletion", "insertion"):
-        axes = pl.faithfulness(curves[curves["model"] == "pbmc"], curve=curve)
-        axes.figure.savefig(FOLDER / f"faithfulness_{curve}.png", dpi=120)
+    for model, curves in read("_curves").groupby("model"):
+        for curve in ("deletion", "insertion"):
+            name = curve if model == "pbmc" else f"{curve}_{model}"
+            axes = pl.faithfulness(curves, curve=curve)
+            axes.figure.savefig(FOLDER / f"faithfulness_{name}.png", dpi=120)

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -36,6 +37,17 @@ def test_embedding_draws_labels_and_confidence_and_leaves_no_colours(explained):
     axes = sbt.pl.embedding(explained)
     assert [axes[name].get_title() for name in ("label", "confidence")] == ["label", "confidence"]
     assert "scbert_label_colors" not in explained.uns
+
+
+def test_own_colours_of_labels_are_kept(explained):
+    explained.obsm["X_umap"] = np.random.default_rng(0).normal(size=(30, 2))
+    own = ["#ff0000", "#00ff00", "#0000ff", "#123456"][: len(explained.obs["scbert_label"].cat.categories)]
+    explained.uns["scbert_label_colors"] = own
+    points = sbt.pl.embedding(explained)["label"].collections[0].get_facecolors()
+    drawn = {mpl.colors.to_hex(colour) for colour in points}
+    present = explained.obs["scbert_label"].cat.codes.unique()
+    assert drawn == {own[code] for code in present}
+    assert explained.uns["scbert_label_colors"] == own
 
 
 @pytest.fixture
