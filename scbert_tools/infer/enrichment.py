@@ -10,8 +10,8 @@ from scipy.stats import hypergeom, rankdata
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-N_MATCHED = 20
-"""Genes as abundant that a known one is compared with."""
+N_MATCHED, CALIPER = 20, 0.05
+"""Genes as abundant that a known one is compared with, and by how much their abundance may differ."""
 
 
 def auroc(scores: NDArray[np.floating[Any]], known: NDArray[np.bool_]) -> float:
@@ -36,7 +36,8 @@ def matched_auroc(
 ) -> float:
     """Return how often a known gene scores higher than one of the other genes nearest in abundance, ties counting half.
 
-    Known markers are abundant genes, so that any ranking by abundance finds them; this one earns nothing by it.
+    Known markers are abundant genes, so that any ranking by abundance finds them; here it earns nothing by that. Known
+    genes without another as abundant count for nothing.
 
     Parameters
     ----------
@@ -45,7 +46,7 @@ def matched_auroc(
     known
         (genes,).
     abundance
-        (genes,), e.g. the share of cells that express a gene.
+        (genes,) share of cells that express a gene.
     """
     others = np.flatnonzero(~known)
     if not known.any() or not others.size:
@@ -54,9 +55,12 @@ def matched_auroc(
     n_matched = min(N_MATCHED, len(others))
     sides = [np.searchsorted(abundance[others], abundance[known], side=side) for side in ("left", "right")]
     first = (np.add(*sides) // 2 - n_matched // 2).clip(0, len(others) - n_matched)
-    nearest = scores[others[first[:, None] + np.arange(n_matched)]]  # (known, matched)
-    own = scores[known][:, None]
-    return float(((own > nearest) + 0.5 * (own == nearest)).mean())
+    nearest = others[first[:, None] + np.arange(n_matched)]  # (known, matched)
+    alike = np.abs(abundance[nearest] - abundance[known][:, None]) <= CALIPER
+    own, alikes = scores[known][:, None], alike.sum(axis=1)
+    above = ((own > scores[nearest]) + 0.5 * (own == scores[nearest])) * alike
+    met = alikes > 0
+    return float((above.sum(axis=1)[met] / alikes[met]).mean()) if met.any() else float("nan")
 
 
 def enrichment_p(known: NDArray[np.bool_], top: NDArray[np.int64]) -> float:

@@ -38,6 +38,12 @@ def test_matched_auroc_without_a_pair_is_missing(known):
     assert np.isnan(matched_auroc(np.arange(4.0), known, abundance=np.ones(4)))
 
 
+def test_known_gene_without_another_as_abundant_counts_for_nothing():
+    known, scores = np.array([True, True, False, False]), np.array([9.0, 1.0, 2.0, 0.0])
+    assert matched_auroc(scores, known, abundance=np.array([0.9, 0.2, 0.2, 0.24])) == pytest.approx(0.5)
+    assert np.isnan(matched_auroc(scores, known, abundance=np.array([0.9, 0.9, 0.2, 0.2])))
+
+
 def test_enrichment_by_hand():
     known = np.array([True, True, False, False])
     assert enrichment_p(known, np.array([0, 1])) == pytest.approx(1 / 6)  # one of six pairs
