@@ -89,22 +89,24 @@ def graph_of(one: HeldOutSet) -> sparse.csr_matrix:
     return neighbour_weights(sparse.load_npz(path)[one.rows][:, one.rows])
 
 
-def gate_material(one: HeldOutSet, temperature: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return reasons to listen and whether it was right to, in cells where exactly one of the two views is right."""
+def gate_material(one: HeldOutSet, temperature: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return reasons to listen, whether it was right to, and what that counts, where exactly one of two views is right.
+
+    A cell counts as little as its class is large: what refinement must not cost are the rare ones.
+    """
     weights, alone = graph_of(one), one.probabilities(temperature)
     together = average_evidence(alone, weights)
     right = [one.outcome(x @ MEMBERS)[0] for x in (alone, together)]
     told = np.flatnonzero(right[0] != right[1])
-    return reasons_to_listen(alone, together, weights)[told], right[1][told]
+    _, kind, n_cells = np.unique(one.truth, return_inverse=True, return_counts=True)
+    return reasons_to_listen(alone, together, weights)[told], right[1][told], 1 / n_cells[kind][told]
 
 
 def fit_gate(sets: Sequence[HeldOutSet], temperature: float) -> tuple[float, ...]:
-    """Return the weights of the gate, every set weighing the same."""
+    """Return the weights of the gate, every class of every set weighing about the same."""
     from sklearn.linear_model import LogisticRegression
 
-    parts = [gate_material(one, temperature) for one in sets]
-    x, y = np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
-    weight = np.concatenate([np.full(len(p[1]), 1 / np.sqrt(max(len(p[1]), 1))) for p in parts])
+    x, y, weight = (np.concatenate(part) for part in zip(*(gate_material(s, temperature) for s in sets), strict=True))
     fitted = LogisticRegression(C=PENALTY, fit_intercept=False, max_iter=1000)
     gate = fitted.fit(x, y, sample_weight=weight / weight.mean()).coef_[0]
     gate[0] -= CAUTION
