@@ -143,6 +143,14 @@ def foreign_cells(name: str) -> tuple[sparse.csr_matrix, np.ndarray]:
     return cells.counts[rows], measured
 
 
+def on_genes(counts: sparse.csr_matrix, genes: np.ndarray) -> sparse.csr_matrix:
+    """Return cells as if only some genes had been measured."""
+    kept = counts.tocsr(copy=True)
+    kept.data *= genes[kept.indices]
+    kept.eliminate_zeros()
+    return kept
+
+
 def train(
     *,
     left_out: Annotated[str, typer.Option(help="Set that known cells are taken from.")],
@@ -160,8 +168,10 @@ def train(
     profiles, one = profiles_without(test.group, without), material(left_out)
     groups = {"known": scores_of(annotator, known, cells_of(test).counts, profiles * one.measured)}
     for name in [] if without else FOREIGN:
-        counts, measured = foreign_cells(name)
-        groups[name] = scores_of(annotator, known, counts, profiles * measured)
+        foreign, measured = foreign_cells(name)
+        shared = measured & one.measured
+        for kind, counts in {"known": cells_of(test).counts, "foreign": foreign}.items():
+            groups[f"{kind}/{name}"] = scores_of(annotator, known, on_genes(counts, shared), profiles * shared)
     STORED.mkdir(parents=True, exist_ok=True)
     flat = {f"{group}:{key}": x for group, scores in groups.items() for key, x in scores.items()}
     classes = trainable_classes(np.concatenate([x.coarse for x in sets]))
@@ -198,12 +208,15 @@ def aurocs(stored: dict[str, np.ndarray], usual: tuple[np.ndarray, tuple[float, 
         scores["shipped"] = standardised(scores, usual)
     gone, truth, asked = str(stored["without"]), stored["truth"], stored["asked"]
     names = [name for name in groups["known"] if name not in ("best", "n_genes")]
+
+    def row(name: str, known: dict[str, np.ndarray], unknown: dict[str, np.ndarray]) -> dict[str, object]:
+        areas = {k: area(known[k][asked & (truth != gone)], unknown[k]) for k in names}
+        return {"unknown": name, "n": len(unknown["best"])} | areas
+
     if gone:
-        unknown = {f"sibling: {gone}": {k: x[truth == gone] for k, x in groups["known"].items()}}
-    else:
-        unknown = {f"lineage: {name}": scores for name, scores in groups.items() if name != "known"}
-    known = {k: x[asked & (truth != gone)] for k, x in groups["known"].items()}
-    return [{"unknown": name} | {k: area(known[k], scores[k]) for k in names} for name, scores in unknown.items()]
+        return [row(f"sibling: {gone}", groups["known"], {k: x[truth == gone] for k, x in groups["known"].items()})]
+    foreign = [name.removeprefix("foreign/") for name in groups if name.startswith("foreign/")]
+    return [row(f"lineage: {name}", groups[f"known/{name}"], groups[f"foreign/{name}"]) for name in foreign]
 
 
 def area(known: np.ndarray, unknown: np.ndarray) -> float:
@@ -215,15 +228,17 @@ def area(known: np.ndarray, unknown: np.ndarray) -> float:
 def table() -> None:
     """Write and print the areas of all stored trainings."""
     sets, rows = held_out_sets(), []
-    for path in sorted(STORED.glob("*.npz")):
+    for path in sorted(STORED.rglob("*.npz")):
         left_out, seed = path.stem.split("_")[:2]
         rest = [one for one in others(sets, left_out) if one.seed == int(seed)] or others(sets, left_out)
-        stored = dict(np.load(path))
-        rows += [{"left_out": left_out, "seed": int(seed)} | row for row in aurocs(stored, usual_of(rest))]
+        about = {"model": "whole" if path.parent == STORED else "votes", "left_out": left_out, "seed": int(seed)}
+        rows += [about | row for row in aurocs(dict(np.load(path)), usual_of(rest))]
     result = pd.DataFrame(rows)
     result.round(4).to_csv(TABLE, index=False)
-    means = result.drop(columns=["left_out", "seed"]).groupby("unknown").mean()
-    sys.stdout.write(f"{markdown(means.T)}\n\ntrainings: {result.groupby('unknown').size().to_dict()}\n")
+    kinds = result.groupby(["unknown", "model"])
+    means = kinds.mean(numeric_only=True).drop(columns=["seed", "n"])
+    means.index = [f"{unknown} ({model}, {n})" for (unknown, model), n in kinds.size().items()]
+    sys.stdout.write(f"{markdown(means)}\n")
 
 
 app = typer.Typer(help=__doc__)
