@@ -56,7 +56,8 @@ def loudness_of(tokens: TokenRows, n_genes: int, power: float) -> sparse.csr_mat
     # `repeat` then uses no times.
     lengths = np.sqrt(np.add.reduceat(np.r_[loud**2, 0], tokens.indptr[:-1]))
     loud *= np.repeat(VOTE_LENGTH / np.maximum(lengths, 1e-12), tokens.lengths)
-    return sparse.csr_matrix((loud, tokens.genes, tokens.indptr), (len(lengths), n_genes))
+    shape = (len(lengths), n_genes)
+    return sparse.csr_matrix((loud, tokens.genes, tokens.indptr), shape, copy=True)  # SciPy sorts genes where they lie
 
 
 def solve_votes(

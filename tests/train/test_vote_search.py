@@ -1,6 +1,7 @@
 """The search for votes never looks at the cells that judge, and weighs labels alike."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -88,6 +89,15 @@ def test_misleading_hints_are_not_trusted(search, rng):
     noisy = replace(search, hints=noise).best(range(5))
     assert noisy.trust < TRUSTS[-1]
     assert search.best(range(5)).trust == 0
+
+
+def test_search_leaves_the_tokens_as_they_are(search, truth, rng):
+    """The Transformer reads them at the same time; SciPy sorts the genes of a matrix in place when it sees fit."""
+    order = np.concatenate([rng.permutation(np.arange(a, b)) for a, b in pairwise(search.tokens.indptr)])
+    tokens = replace(search.tokens, genes=search.tokens.genes[order], levels=search.tokens.levels[order])
+    before = tokens.genes.copy()
+    replace(search, tokens=tokens, hints=truth).best([0, 1])
+    np.testing.assert_array_equal(tokens.genes, before)
 
 
 def test_length_of_hints_does_not_matter(search, truth):
