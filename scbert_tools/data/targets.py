@@ -130,7 +130,10 @@ def _require_company(names: Sequence[str] | NDArray[np.str_], code: NDArray[np.i
 
 def _require_two(names: Sequence[str] | NDArray[np.str_], what: str) -> None:
     """Refuse labels that leave nothing to tell apart."""
-    if len(names) < 2:
+    if len(names) == 0:
+        msg = f"`label_key` holds no {what}, or there are no cells; at least two are needed to tell apart."
+        raise ValueError(msg)
+    if len(names) == 1:
         found = [str(name) for name in names]
         msg = f"`label_key` holds {found} as its only {what}; at least two are needed to tell apart."
         raise ValueError(msg)

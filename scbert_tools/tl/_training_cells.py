@@ -59,6 +59,9 @@ def read_targets(
 def _label_table(adata: AnnData, label_key: str | Sequence[str]) -> tuple[NDArray[np.bool_], list[str]]:
     """Return which cell has which label, (cells, labels), and the labels."""
     if not isinstance(label_key, str):
+        if len(label_key) == 0:
+            msg = "`label_key` names no column; give one of cell types, or one boolean column per label."
+            raise ValueError(msg)
         return np.stack([_yes_or_no(adata, name) for name in label_key], axis=1), list(label_key)
     lists = [_as_list(value, label_key) for value in column_of(adata, label_key)]
     names = sorted({label for one in lists for label in one})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from numbers import Integral
+from numbers import Integral, Real
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,8 +37,8 @@ class TrainConfig:
         if not 0 <= self.ema_decay < 1:
             msg = f"`ema_decay` must be at least 0 and below 1, got {self.ema_decay!r}."
             raise ValueError(msg)
-        if not (self.lr > 0 and math.isfinite(self.lr)):
-            msg = f"`lr` must be above 0, got {self.lr!r}."
+        if not (isinstance(self.lr, Real) and self.lr > 0 and math.isfinite(self.lr)):
+            msg = f"`lr` must be a number above 0, got {self.lr!r}; 1e-4 to 2e-3 are usual."
             raise ValueError(msg)
 
     def lr_at(self, step: int) -> float:

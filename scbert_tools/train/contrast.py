@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Real
 from typing import TYPE_CHECKING
 
 import torch
@@ -37,11 +38,11 @@ class Contrast:
 
     def __post_init__(self) -> None:
         for name, value, least in (("contrastive", self.weight, 0.0), ("hardness", self.hardness, 1.0)):
-            if not (value >= least and math.isfinite(value)):
+            if not (isinstance(value, Real) and value >= least and math.isfinite(value)):
                 msg = f"`{name}` must be a number of at least {least:g}, got {value!r}."
                 raise ValueError(msg)
-        if not (self.temperature > 0 and math.isfinite(self.temperature)):
-            msg = f"`temperature` must be above 0, got {self.temperature!r}; 0.05 to 0.5 are usual."
+        if not (isinstance(self.temperature, Real) and self.temperature > 0 and math.isfinite(self.temperature)):
+            msg = f"`temperature` must be a number above 0, got {self.temperature!r}; 0.05 to 0.5 are usual."
             raise ValueError(msg)
 
 

@@ -29,9 +29,9 @@ def test_without_warmup_it_runs_from_the_highest_to_the_last_rate(step, lr):
         ({"check_every": 0}, "`check_every` must be a whole number and at least 1, got 0"),
         ({"patience": 0}, "`patience` must be a whole number and at least 1, got 0"),
         ({"ema_decay": 1.0}, "`ema_decay` must be at least 0 and below 1, got 1.0"),
-        ({"lr": 0.0}, "`lr` must be above 0, got 0.0"),
-        ({"lr": math.inf}, "`lr` must be above 0, got inf"),
-        ({"lr": math.nan}, "`lr` must be above 0, got nan"),
+        ({"lr": 0.0}, "`lr` must be a number above 0, got 0.0"),
+        ({"lr": math.inf}, "`lr` must be a number above 0, got inf"),
+        ({"lr": math.nan}, "`lr` must be a number above 0, got nan"),
     ],
 )
 def test_impossible_trainings_are_refused(values, message):

@@ -66,7 +66,7 @@ def test_objective_adds_the_contrast_by_its_weight(network, batches, labels):
         ({"weight": -0.1}, "`contrastive` must be a number of at least 0, got -0.1"),
         ({"weight": float("nan")}, "`contrastive` must be a number"),
         ({"hardness": 0.5}, "`hardness` must be a number of at least 1"),
-        ({"temperature": 0.0}, "`temperature` must be above 0, got 0.0"),
+        ({"temperature": 0.0}, "`temperature` must be a number above 0, got 0.0"),
     ],
 )
 def test_impossible_contrasts_are_refused(values, message):
