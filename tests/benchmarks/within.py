@@ -28,9 +28,7 @@ if TYPE_CHECKING:
     from scoring import Score
 
 TABLE = FOLDER / "within.csv"
-WITHIN = ["baron", "pbmc3k", "zheng", "zheng_cd8_pair", "breast_til"]
-OTHERS = ["pdac"]
-"""Sets of the fine-tuning benchmark alone."""
+WITHIN = ["baron", "pbmc3k", "zheng", "zheng_cd8_pair", "breast_til", "pdac"]
 CD8_PAIR = ["cytotoxic CD8 T", "naive CD8 T"]
 N_FOLDS = 5
 FOLD_SEED = 0
