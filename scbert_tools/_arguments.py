@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from numbers import Integral
+from numbers import Integral, Real
 from os import PathLike
 
 import numpy as np
@@ -31,8 +31,8 @@ def check_adata(adata: object) -> None:
 def check_at_least(least: float, **values: float) -> None:
     """Refuse the first argument that is below the least accepted value, or not a number."""
     for name, value in values.items():
-        if not value >= least:
-            msg = f"`{name}` must be at least {least}, got {value}."
+        if not isinstance(value, Real) or not value >= least:
+            msg = f"`{name}` must be at least {least}, got {value if isinstance(value, Real) else repr(value)}."
             raise ValueError(msg)
 
 

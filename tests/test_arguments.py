@@ -6,9 +6,13 @@ import pytest
 from scbert_tools._arguments import check_at_least, check_list, seed_of
 
 
-@pytest.mark.parametrize("number", [0, -1, 0.99, float("nan")], ids=str)
-def test_too_small_numbers_are_refused(number):
-    with pytest.raises(ValueError, match=f"`n_genes` must be at least 1, got {number}"):
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [(0, "0"), (-1, "-1"), (0.99, "0.99"), (float("nan"), "nan"), ("5", "'5'"), (None, "None")],
+    ids=str,
+)
+def test_too_small_numbers_and_what_is_no_number_are_refused(number, said):
+    with pytest.raises(ValueError, match=f"`n_genes` must be at least 1, got {said}"):
         check_at_least(1, n_cells=1, n_genes=number)
 
 

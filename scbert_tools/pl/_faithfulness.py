@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from .._docs import shared_docs
 from ._figure import axes_to_draw, finish
 from ._style import OKABE_ITO
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
 
 COLUMNS = ("method", "curve", "n_genes", "probability")
@@ -41,6 +41,8 @@ def faithfulness(curves: pd.DataFrame, *, curve: str = "deletion", ax: Axes | No
 
     Raises
     ------
+    TypeError
+        If it is not a table.
     KeyError
         If a column is missing.
     ValueError
@@ -54,6 +56,9 @@ def faithfulness(curves: pd.DataFrame, *, curve: str = "deletion", ax: Axes | No
     >>> sbt.pl.faithfulness(seen).get_ylabel()
     'probability of the true label'
     """
+    if not isinstance(curves, pd.DataFrame):
+        msg = f"`curves` must be a table, got {type(curves).__name__}; read a file first, e.g. by `pandas.read_csv`."
+        raise TypeError(msg)
     missing = [name for name in COLUMNS if name not in curves]
     if missing:
         msg = f"`curves` lacks the columns {missing}; it has {list(curves.columns)}."

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from .._arguments import check_adata, check_list
+from .._arguments import check_adata, check_list, seed_of
 from .._docs import shared_docs
 from .._keys import ExplanationKeys
 from ._cells import find_cells, own
@@ -114,7 +114,7 @@ def attention(
     groups = find_groups(adata, groupby, key_added)
     source = find_cells(adata, annotator.vocabulary, layer=layer)
     chosen = _chosen_genes(source, genes)
-    cells = groups.draw(n_cells, np.random.default_rng(rng))
+    cells = groups.draw(n_cells, np.random.default_rng(seed_of(rng, None)))
     scores = score_groups(annotator, source.rows, cells, groups.codes[cells], kernel)
     square = None if genes is None else gene_attention(annotator, source.rows, cells=cells, genes=chosen)
     adata = own(adata, copy=copy)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from .._arguments import check_adata
+from .._arguments import check_adata, seed_of
 from .._docs import shared_docs
 from .._keys import PREDICTED, ExplanationKeys
 from ..model.labels import UNASSIGNED
@@ -143,7 +143,7 @@ def attribute(  # noqa: PLR0913
     wanted = _find_target(adata, target, key_added)
     toward = directions(annotator, wanted.labels, against)
     source = find_cells(adata, annotator.vocabulary, layer=layer)
-    generator = np.random.default_rng(rng)
+    generator = np.random.default_rng(seed_of(rng, None))
     cells = groups.draw(n_cells, generator)
     background = source.rows(np.sort(generator.permutation(source.n_cells)[:BACKGROUND_CELLS]))
     kernel = explainer(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from .._arguments import check_adata
+from .._arguments import check_adata, check_at_least
 from .._docs import shared_docs
 from .._keys import PREDICTED, ExplanationKeys
 from ..genes.align import match_genes
@@ -141,10 +141,8 @@ def _check(scores: pd.DataFrame, label: str | None, against: str | None, *, n_ge
     if against is not None and label in (None, against):
         msg = f"`against` is {against!r}: give another label as `label` to compare with it, got {label!r}."
         raise ValueError(msg)
-    for name, number, least in [("n_genes", n_genes, 1), ("min_sources", min_sources, 2)]:
-        if number < least:
-            msg = f"`{name}` must be at least {least}, got {number!r}."
-            raise ValueError(msg)
+    check_at_least(1, n_genes=n_genes)
+    check_at_least(2, min_sources=min_sources)
 
 
 def _top(label: str, scores: pd.Series[float], known: NDArray[np.bool_], n_genes: int) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._arguments import check_at_least, seed_of
+from .._arguments import check_at_least, check_list, seed_of
 from .._docs import shared_docs
 from .._settings import logger, settings
 
@@ -114,6 +114,7 @@ def pretrain(  # noqa: PLR0913
     from ._sources import chunked, genes_in_common, open_all
 
     check_at_least(1, cells_per_step=cells_per_step, token_limit=token_limit, cells_in_memory=cells_in_memory)
+    check_list(genes=genes)
     seed = seed_of(rng, random_state)
     config = TrainConfig(n_steps=n_steps, lr=lr, seed=seed)
     where = None if folder is None else Path(folder)

@@ -147,3 +147,8 @@ def test_curve_that_is_missing_is_said(curves):
 def test_column_of_curves_that_is_missing_is_said(curves, column):
     with pytest.raises(KeyError, match=rf"lacks the columns \['{column}'\]"):
         sbt.pl.faithfulness(curves.drop(columns=column))
+
+
+def test_path_of_curves_is_refused():
+    with pytest.raises(TypeError, match="`curves` must be a table, got str; read a file first"):
+        sbt.pl.faithfulness("curves.csv")

@@ -105,3 +105,11 @@ def test_group_without_cells_is_left_out_with_a_warning(adata, trained):
     with pytest.warns(UserWarning, match=r"groups without cells, which are left out: \['neuron'\]"):
         sbt.tl.attention(adata, groupby="cell_type", model=trained)
     assert "neuron" not in adata.varm["scbert_attention"]
+
+
+@pytest.mark.parametrize(("seed", "error"), [("3", TypeError), (1.5, TypeError), (-1, ValueError)], ids=str)
+@pytest.mark.parametrize("explain", [sbt.tl.attention, sbt.tl.attribute], ids=["attention", "attribute"])
+def test_seed_that_is_none_is_refused(adata, trained, explain, seed, error):
+    sbt.tl.annotate(adata, model=trained)
+    with pytest.raises(error, match="`rng` must be"):
+        explain(adata, model=trained, rng=seed)

@@ -78,6 +78,11 @@ def test_training_on_nothing_is_refused(adata, option):
         sbt.tl.pretrain(adata, **SHORT | {option: 0})
 
 
+def test_one_gene_is_not_read_letter_by_letter(adata):
+    with pytest.raises(TypeError, match="`genes` must be a list, got the one name 'CD3D'"):
+        sbt.tl.pretrain(adata, **SHORT, genes="CD3D")
+
+
 def test_resuming_with_other_settings_is_refused(adata, tmp_path):
     sbt.tl.pretrain(adata, folder=tmp_path, **SHORT)
     with pytest.raises(ValueError, match=r"begun with lr = 0.01 instead of 0.02"):
