@@ -84,7 +84,7 @@ class ProfileReader:
     """
 
     def __init__(self, rows: Callable[[slice], sparse.csr_matrix], profiles: NDArray[np.float32], n_cells: int) -> None:
-        self.rows, self.profiles, self.known = rows, profiles, (profiles != 0).any(axis=0)
+        self.rows, self.known, self.columns = rows, (profiles != 0).any(axis=0), _columns(profiles)
         products = np.zeros((n_cells, len(profiles)), np.float32)
         norms, rarity, strangeness = np.zeros((3, n_cells), np.float32)
         self.likeness = Likeness(products, norms, profiles @ profiles.T, rarity, strangeness)
@@ -93,9 +93,9 @@ class ProfileReader:
     def __call__(self, cells: slice) -> sparse.csr_matrix:
         """Return the rows of some cells and keep their products with the profiles."""
         rows = self.rows(cells)
-        found = likeness_of(log_expression(rows, known=self.known), self.profiles)
-        for name in ("products", "norms", "rarity", "strangeness"):
-            getattr(self.likeness, name)[cells] = getattr(found, name)
+        found = _sums(log_expression(rows, known=self.known), self.columns)
+        for name, values in found.items():
+            getattr(self.likeness, name)[cells] = values
         return rows
 
 
@@ -186,13 +186,22 @@ def likeness_of(logs: sparse.csr_matrix, profiles: NDArray[np.float32]) -> Liken
     profiles
         (classes, genes), zero for genes that were not measured.
     """
-    norms = np.sqrt(np.bincount(_row_of(logs), logs.data**2, minlength=logs.shape[0])).astype(np.float32)
+    return Likeness(gram=profiles @ profiles.T, **_sums(logs, _columns(profiles)))
+
+
+def _columns(profiles: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return what is summed over the genes of a cell: profiles, rarity in any and in each class, and being known."""
     known = (profiles != 0).any(axis=0)
     rare = np.where(known, -np.log(np.vstack([profiles.max(axis=0, initial=0), profiles]) + FAINT), 0)
-    told = logs @ np.vstack([rare, known]).astype(np.float32).T
+    return np.ascontiguousarray(np.vstack([profiles, rare, known]).T, np.float32)
+
+
+def _sums(logs: sparse.csr_matrix, columns: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+    """Return the fields of :class:`Likeness` that are about cells."""
+    norms = np.sqrt(np.bincount(_row_of(logs), logs.data**2, minlength=logs.shape[0])).astype(np.float32)
+    products, told = np.split(logs @ columns, [columns.shape[1] // 2 - 1], axis=1)
     rarity = told[:, :-1] / np.maximum(told[:, -1:], LEAST)
-    strangeness = rarity[:, 1:].min(axis=1)
-    return Likeness(logs @ profiles.T, norms, profiles @ profiles.T, rarity[:, 0], strangeness)
+    return {"products": products, "norms": norms, "rarity": rarity[:, 0], "strangeness": rarity[:, 1:].min(axis=1)}
 
 
 def _row_of(matrix: sparse.csr_matrix) -> NDArray[np.int64]:
