@@ -67,10 +67,10 @@ def attribute(  # noqa: PLR0913
     ----------
     {adata}
     method
-        ``"integrated_gradients"`` (20 gradients a cell, 30 cells a second on a core), ``"gradient_shap"`` (64 random
-        gradients, through captum; 6 cells a second) or ``"shap"`` (the model is asked 500 times with modules of genes
-        taken away, through shap; 3 cells a second). The first and the last take the votes of genes, which are linear,
-        exactly. The first is the most faithful by a small margin, and the quickest.
+        ``"integrated_gradients"`` (20 gradients a cell, 100 cells a second on a core), ``"gradient_shap"`` (64 random
+        gradients, through captum; 12 cells a second) or ``"shap"`` (the model is asked 500 times with modules of genes
+        taken away, through shap; 5 cells a second). The first and the last take the votes of genes, which are linear,
+        exactly. The first is the quickest and as faithful as any, SHAP the most alike over trainings.
     target
         ``"predicted"`` explains the label that ``annotate`` gave each cell; the name of a class, or of an inner node of
         the model's tree, explains that label in every cell.

@@ -53,8 +53,15 @@ def markdown(table: pd.DataFrame) -> str:
     head = [table.index.name, *(column.replace("_", " ") for column in table)]
     lines = [head, ["---"] + ["--:"] * table.shape[1]]
     for name, *values in table.itertuples():
-        lines.append([name, *(f"{value:.3f}" if isinstance(value, float) else str(value) for value in values)])
+        lines.append([name, *map(_text, values)])
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
+def _text(value: object) -> str:
+    """Return a number with three decimals, a dash for what does not apply."""
+    if not isinstance(value, float):
+        return str(value)
+    return "–" if pd.isna(value) else f"{value:.3f}"
 
 
 def sections() -> Iterator[tuple[str, pd.DataFrame]]:
