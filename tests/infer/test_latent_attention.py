@@ -4,17 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from scbert_tools.data.batches import pad
 from scbert_tools.infer.latent_attention import LatentAttention, Reading, read_openly, roll_out, share_out
-from scbert_tools.tokens.levels import Levels, to_levels
-
-
-@pytest.fixture
-def batch(adata):
-    values = adata.X.copy()
-    values.data[values.indptr[0] + 3 : values.indptr[1]] = 0
-    values.eliminate_zeros()
-    return pad(to_levels(values, Levels()))
 
 
 @pytest.fixture

@@ -5,12 +5,10 @@ import pytest
 import torch
 from torch.nn import functional
 
-from scbert_tools.data.batches import pad
 from scbert_tools.infer import self_attention
 from scbert_tools.infer.self_attention import ExactAttention
 from scbert_tools.model.config import ModelConfig
 from scbert_tools.model.network import build_network
-from scbert_tools.tokens.levels import Levels, to_levels
 
 
 @pytest.fixture
@@ -18,15 +16,6 @@ def network():
     torch.manual_seed(0)
     config = ModelConfig.of("base", n_genes=12, width=16, n_heads=2, n_layers=3, feed_forward=8)
     return build_network(config, 3).eval()
-
-
-@pytest.fixture
-def batch(adata):
-    """Cells of two lengths, so that some are padded."""
-    values = adata.X.copy()
-    values.data[values.indptr[0] + 3 : values.indptr[1]] = 0
-    values.eliminate_zeros()
-    return pad(to_levels(values, Levels()))
 
 
 def whole_tables(network, cell):
