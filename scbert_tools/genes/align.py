@@ -150,23 +150,25 @@ def align_columns(x: Any, match: GeneMatch) -> sparse.csr_matrix:
     if x.shape[1] != match.target.size:
         msg = f"`x` has {x.shape[1]} columns but `match` was made for {match.target.size} names; match its own names."
         raise ValueError(msg)
-    values = sparse.csr_matrix(x).astype(np.float32)
-    if match.summed or not values.has_canonical_format:
-        return _summed(values, match)
-    # No gene has two columns: dropping and renaming entries does, and is far cheaper than a product of matrices.
-    place = match.target[values.indices]
-    known = place >= 0
-    starts = np.concatenate([[0], np.cumsum(known)])[values.indptr]
-    shape = (values.shape[0], match.n_model_genes)
-    return sparse.csr_matrix((values.data[known], place[known].astype(values.indices.dtype), starts), shape)
+    values = sparse.csr_matrix(x).astype(np.float32)  # a copy
+    values.sum_duplicates()
+    # Dropping and renaming entries is far cheaper than a product of matrices.
+    place = match.target.astype(values.indices.dtype)[values.indices]
+    if match.summed:
+        _add_up(values, place, match)
+    kept = np.flatnonzero(place >= 0)
+    parts = values.data.take(kept), place.take(kept), np.searchsorted(kept, values.indptr)
+    return sparse.csr_matrix(parts, (values.shape[0], match.n_model_genes))
 
 
-def _summed(values: sparse.csr_matrix, match: GeneMatch) -> sparse.csr_matrix:
-    """Return the matrix in model order where a gene may have several columns or entries."""
-    used = np.flatnonzero(match.target >= 0)
-    ones = np.ones(used.size, np.float32)
-    selector = sparse.csr_matrix((ones, (used, match.target[used])), (values.shape[1], match.n_model_genes))
-    return sparse.csr_matrix(values @ selector)
+def _add_up(values: sparse.csr_matrix, place: NDArray[np.integer[Any]], match: GeneMatch) -> None:
+    """Move what a row holds of a gene in several columns, which few have, to one entry; others lose their place."""
+    columns = np.bincount(match.target[match.target >= 0], minlength=match.n_model_genes)
+    entry = np.flatnonzero(((match.target >= 0) & (columns[match.target] > 1))[values.indices])
+    row = np.searchsorted(values.indptr, entry, side="right") - 1
+    _, first, same = np.unique(row * match.n_model_genes + place[entry], return_index=True, return_inverse=True)
+    values.data[entry[first]] = np.bincount(same, values.data[entry])
+    place[np.delete(entry, first)] = -1
 
 
 def _shadowed(senses: list[Sense]) -> list[Sense]:

@@ -8,32 +8,29 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
-from torch import nn
 from torch.nn import functional
 
 from .._settings import settings
 from ..data.batches import by_length
 from ..model.heads import CellHead
 from ..model.latent import LatentEncoder
-from .pair_table import PairTable
+from .onednn import through_onednn
+from .pair_table import PairTable, look_up
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
     from torch import Tensor
 
+    from ..model.latent import SelfAttention
     from ..model.network import CellTransformer
     from ..tokens.levels import TokenRows
+    from .pair_table import Batch, PlacedTokens
     from .plain_reader import FloatArray, PlainReader
-
-Module = TypeVar("Module", bound=nn.Module)
 
 TOKENS_IN_CACHE = 4096
 """Padded tokens whose vectors are looked up together."""
@@ -43,58 +40,6 @@ LATENTS_TOGETHER = 1024
 
 FAINTEST = 1e-30
 """Sum of the first layer's weights below which rounding would show; beside it, usual weights are about 1."""
-
-
-@dataclass(frozen=True)
-class PlacedTokens:
-    """Tokens of some cells and where they stand in a table.
-
-    Parameters
-    ----------
-    tokens
-        The tokens.
-    rows
-        (tokens + 1,) row of every token and, last, that of padding.
-    """
-
-    tokens: TokenRows
-    rows: NDArray[np.int32]
-
-    def batch(self, cells: NDArray[np.int64]) -> Tensor:
-        """Return the rows of the tokens of some cells, padded to the longest: (cells, tokens) int32."""
-        starts, ends = self.tokens.indptr[:-1][cells, None], self.tokens.indptr[1:][cells, None]
-        token = starts + np.arange(max(1, (ends - starts).max()))
-        return torch.from_numpy(self.rows[np.where(token < ends, token, -1)])
-
-
-class OneDnnLinear(nn.Module):
-    """The same as a linear module, through oneDNN.
-
-    Parameters
-    ----------
-    linear
-        The module; its weights are copied.
-    """
-
-    def __init__(self, linear: nn.Linear) -> None:
-        super().__init__()
-        self.weights = linear.weight.detach().to_mkldnn(), linear.bias.detach().to_mkldnn()
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the linear map of the last axis of ``x``."""
-        rows = x.reshape(-1, x.shape[-1]).to_mkldnn()
-        return functional.linear(rows, *self.weights).to_dense().view(*x.shape[:-1], -1)
-
-
-def through_onednn(module: Module) -> Module:
-    """Return a copy of a module whose linear steps go through oneDNN, where torch was built with it."""
-    copied = deepcopy(module)
-    if torch.backends.mkldnn.is_available():
-        for parent in list(copied.modules()):
-            for name, child in list(parent.named_children()):
-                if isinstance(child, nn.Linear):
-                    setattr(parent, name, OneDnnLinear(child))
-    return copied
 
 
 class LatentReader:
@@ -123,7 +68,7 @@ class LatentReader:
     @torch.inference_mode()
     def place(self, tokens: TokenRows) -> PlacedTokens:
         """Return the cells ready to be read; one thread does this for all."""
-        return PlacedTokens(tokens, self.table.place(tokens))
+        return self.table.place(tokens)
 
     @torch.inference_mode()
     def read(self, placed: PlacedTokens) -> tuple[FloatArray, FloatArray]:
@@ -142,15 +87,20 @@ class LatentReader:
         logits[unread], vectors[unread] = self.plain.read(tokens, unread)
         return logits, vectors
 
-    def _read(self, batches: Sequence[Tensor]) -> Tensor:
+    def _read(self, batches: Sequence[Batch]) -> Tensor:
         """Return the CLS latent of the cells of some batches: (cells, width)."""
         layers, latents = cast("Any", self.encoder.layers), self.encoder.start.expand(sum(map(len, batches)), -1, -1)
         n_latents = latents.shape[1]
         for layer in layers:
             own = None if layer is layers[0] else self._queries(layer, latents)
             read = first_read(self.table, batches) if own is None else next_read(self.table, batches, own)
-            read = layer.cross.out(read.view(len(read), n_latents, -1))
-            latents = layer.settle(latents, read, 1 if layer is layers[-1] else n_latents)
+            latents = latents + layer.cross.out(read.view(len(read), n_latents, -1))
+            asked = layer.norms[1](latents)
+            if layer is layers[-1]:
+                latents = latents[:, :1] + mix_first(layer.mix, asked)
+            else:
+                latents = latents + layer.mix(asked)
+            latents = latents + layer.think(layer.norms[2](latents))
         embedding: Tensor = self.encoder.norm(latents)[:, 0]
         return embedding
 
@@ -160,23 +110,37 @@ class LatentReader:
         return queries.unflatten(-1, (-1, self.gene_width)).flatten(-3, -2)
 
 
-def first_read(table: PairTable, batches: Sequence[Tensor]) -> Tensor:
+def first_read(table: PairTable, batches: Sequence[Batch]) -> Tensor:
     """Return what is read with the weights of the table: (cells, queries, gene_width), NaN where they are too small."""
     read = []
     for batch in batches:
-        weights = functional.embedding(batch, table.weights)
+        weights = look_up(batch.rows, table.weights)
         total = weights.sum(1)
         total = torch.where(total > FAINTEST, total, torch.nan)[:, :, None]
-        read.append(torch.bmm(weights.mT, functional.embedding(batch, table.vectors)) / total)
+        read.append(torch.bmm(weights.mT, look_up(batch.rows, table.vectors)).div_(total))
     return torch.cat(read)
 
 
-def next_read(table: PairTable, batches: Sequence[Tensor], queries: Tensor) -> Tensor:
+def next_read(table: PairTable, batches: Sequence[Batch], queries: Tensor) -> Tensor:
     """Return what every cell's own queries, (cells, queries, gene_width), read from its tokens, in the same shape."""
     read = []
     for batch, asked in zip(batches, queries.split([len(batch) for batch in batches]), strict=True):
-        vectors = functional.embedding(batch, table.vectors)
-        hidden = torch.zeros(batch.shape).masked_fill_(batch == 0, -torch.inf)[:, None]
-        weights = torch.baddbmm(hidden, asked, vectors.mT).softmax(-1)
-        read.append(torch.bmm(weights, vectors))
+        vectors = look_up(batch.rows, table.vectors)
+        read.append(torch.bmm(batch.hide(torch.bmm(asked, vectors.mT)).softmax(-1), vectors))
     return torch.cat(read)
+
+
+def mix_first(mix: SelfAttention, latents: Tensor) -> Tensor:
+    """Return what the first latent, CLS, reads from all: (cells, latents, width) -> (cells, 1, width).
+
+    With one latent asking, the projections of keys and values are cheaper on its side of the products.
+    """
+    project: Any = mix.project
+    ask, key, value = project.weight.chunk(3)
+    query_bias, _, value_bias = project.bias.chunk(3)  # that of keys shifts all scores of a query alike
+    query = functional.linear(latents[:, 0], ask, query_bias).unflatten(-1, (mix.n_heads, -1))  # (cells, heads, …)
+    asked = torch.einsum("chd,hdw->chw", query, key.unflatten(0, (mix.n_heads, -1))) / query.shape[-1] ** 0.5
+    read = torch.bmm(torch.bmm(asked, latents.mT).softmax(-1), latents)
+    answer = torch.einsum("chw,hdw->chd", read, value.unflatten(0, (mix.n_heads, -1))).flatten(1) + value_bias
+    mixed: Tensor = mix.out(answer[:, None])
+    return mixed

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from numpy.lib.stride_tricks import sliding_window_view
+from torch.nn import functional
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -16,6 +19,64 @@ if TYPE_CHECKING:
 
 PAIRS_AT_ONCE = 8192
 """Pairs that are made together; bounds memory, not results."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some cells as rows of a table.
+
+    Parameters
+    ----------
+    rows
+        (cells, tokens) int32, padded with row 0.
+    padding
+        (cells, tokens beyond the shortest cell), true where there is none.
+    """
+
+    rows: Tensor
+    padding: Tensor
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def hide(self, scores: Tensor) -> Tensor:
+        """Take padding out of scores (cells, queries, tokens), in place."""
+        n_padded = self.padding.shape[1]
+        if n_padded:
+            scores[:, :, -n_padded:].masked_fill_(self.padding[:, None], -torch.inf)
+        return scores
+
+
+@dataclass(frozen=True)
+class PlacedTokens:
+    """Tokens of some cells and where they stand in a table.
+
+    Parameters
+    ----------
+    tokens
+        The tokens.
+    rows
+        (tokens + tokens of the longest cell,) row of every token and, from there on, that of padding.
+    """
+
+    tokens: TokenRows
+    rows: NDArray[np.int32]
+
+    def batch(self, cells: NDArray[np.int64]) -> Batch:
+        """Return some cells padded to the longest."""
+        starts, lengths = self.tokens.indptr[cells], self.tokens.lengths[cells]
+        longest, shortest = max(1, int(lengths.max())), int(lengths.min())
+        rows = sliding_window_view(self.rows, longest)[starts]  # a copy
+        padding = np.arange(shortest, longest) >= lengths[:, None]
+        rows[:, shortest:][padding] = 0
+        return Batch(torch.from_numpy(rows), torch.from_numpy(padding))
+
+
+def look_up(rows: Tensor, table: Tensor) -> Tensor:
+    """Return rows of a table: (cells, tokens) -> (cells, tokens, numbers)."""
+    # Bags of one row each: unlike `embedding`, which is the same, sums of bags ask the memory for rows ahead of time.
+    each = torch.arange(rows.numel(), dtype=rows.dtype)
+    return functional.embedding_bag(rows.flatten(), table, each, mode="sum").view(*rows.shape, -1)
 
 
 class PairTable:
@@ -46,14 +107,14 @@ class PairTable:
         genes = torch.arange(self.n_genes)
         self._height = self._scores(embedding(genes, torch.full_like(genes, n_levels // 2))).amax(0)
 
-    def place(self, tokens: TokenRows) -> NDArray[np.int32]:
-        """Return the row of every token and, last, that of padding: (tokens + 1,)."""
+    def place(self, tokens: TokenRows) -> PlacedTokens:
+        """Return tokens with their rows, which are added where missing."""
         pair = tokens.levels.astype(np.int32) * np.int32(self.n_genes) + tokens.genes
         rows = self._row[pair]
         if not rows.all():
             self._add(pair[rows == 0])
             rows = self._row[pair]
-        return np.append(rows, np.int32(0))
+        return PlacedTokens(tokens, np.append(rows, np.zeros(max(1, tokens.lengths.max(initial=1)), np.int32)))
 
     def _add(self, pairs: NDArray[np.int32]) -> None:
         """Give pairs, which may repeat, rows of their own."""

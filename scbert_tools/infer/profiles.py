@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from scipy import sparse
+from torch.nn import functional
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -112,8 +114,7 @@ def log_expression(rows: sparse.csr_matrix, *, known: NDArray[np.bool_] | None =
     logs = sparse.csr_matrix(rows, dtype=np.float32, copy=True)
     if known is not None:
         logs.data *= known[logs.indices]
-    total = np.bincount(_row_of(logs), logs.data, minlength=logs.shape[0])
-    factor = (SCALE / np.maximum(total, LEAST)).astype(np.float32)
+    factor = (SCALE / np.maximum(_row_sums(logs.data, logs.indptr), LEAST)).astype(np.float32)
     logs.data = np.log1p(logs.data * np.repeat(factor, np.diff(logs.indptr)))
     return logs
 
@@ -198,12 +199,26 @@ def _columns(profiles: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _sums(logs: sparse.csr_matrix, columns: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
     """Return the fields of :class:`Likeness` that are about cells."""
-    norms = np.sqrt(np.bincount(_row_of(logs), logs.data**2, minlength=logs.shape[0])).astype(np.float32)
-    products, told = np.split(logs @ columns, [columns.shape[1] // 2 - 1], axis=1)
+    norms = np.sqrt(_row_sums(logs.data**2, logs.indptr)).astype(np.float32)
+    products, told = np.split(_product(logs, columns), [columns.shape[1] // 2 - 1], axis=1)
     rarity = told[:, :-1] / np.maximum(told[:, -1:], LEAST)
     return {"products": products, "norms": norms, "rarity": rarity[:, 0], "strangeness": rarity[:, 1:].min(axis=1)}
 
 
-def _row_of(matrix: sparse.csr_matrix) -> NDArray[np.int64]:
-    """Return the row of every stored value."""
-    return np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+def _product(logs: sparse.csr_matrix, columns: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return ``logs @ columns``; torch sums with the widest registers, which SciPy does not."""
+    starts, genes, weights = map(torch.from_numpy, (logs.indptr, logs.indices, logs.data))
+    table = torch.from_numpy(columns)
+    product: NDArray[np.float32] = functional.embedding_bag(
+        genes, table, starts, per_sample_weights=weights, mode="sum", include_last_offset=True
+    ).numpy()
+    return product
+
+
+def _row_sums(values: NDArray[np.float32], indptr: NDArray[np.int32]) -> NDArray[np.float64]:
+    """Return the sum of the stored values of every row."""
+    sums = np.zeros(len(indptr) - 1)
+    filled = np.flatnonzero(np.diff(indptr))
+    if filled.size:
+        sums[filled] = np.add.reduceat(values, indptr[filled], dtype=np.float64)
+    return sums

@@ -72,7 +72,16 @@ def test_columns_are_placed_added_and_filled_with_zeros(kind, dtype):
     match = match_genes(["CD3E", "MS4A1", "XYZ", "CD3E"], Vocabulary(("MS4A1", "NKG7", "CD3E")))
     aligned = align_columns(kind(np.array([[1, 2, 3, 4]], dtype=dtype)), match)
     np.testing.assert_array_equal(aligned.toarray(), [[2, 0, 5]])
-    assert (aligned.format, aligned.dtype, bool(aligned.has_sorted_indices)) == ("csr", np.float32, True)
+    assert (aligned.format, aligned.dtype, aligned.nnz) == ("csr", np.float32, 2)
+
+
+def test_rows_of_repeated_genes_are_added_apart(rng):
+    names, model = ["CD3E", "XYZ", "CD3E", "MS4A1", "CD3E", "MS4A1"], Vocabulary(("MS4A1", "NKG7", "CD3E"))
+    dense = rng.poisson(0.5, (50, 6))
+    aligned = align_columns(sparse.csr_matrix(dense), match_genes(names, model))
+    expected = np.column_stack([dense[:, [3, 5]].sum(axis=1), np.zeros(50), dense[:, [0, 2, 4]].sum(axis=1)])
+    np.testing.assert_array_equal(aligned.toarray(), expected)
+    assert aligned.nnz == np.count_nonzero(expected)
 
 
 def test_a_match_for_another_matrix_is_refused():

@@ -9,7 +9,8 @@ import torch
 from scipy import sparse
 
 import scbert_tools as sbt
-from scbert_tools.infer.latent_reader import LatentReader, OneDnnLinear, through_onednn
+from scbert_tools.infer.latent_reader import LatentReader
+from scbert_tools.infer.onednn import OneDnnLinear, through_onednn
 from scbert_tools.infer.plain_reader import PlainReader
 from scbert_tools.model.network import build_network
 from scbert_tools.tokens.levels import to_levels
