@@ -121,11 +121,7 @@ class LatentLayer(nn.Module):
 
     def forward(self, latents: Tensor, tokens: Tensor, mask: Tensor, *, n_kept: int) -> Tensor:
         """Return the first ``n_kept`` latents after one layer; shapes as in :class:`CrossAttention`."""
-        return self.settle(latents, self.cross(self.norms[0](latents), tokens, mask), n_kept)
-
-    def settle(self, latents: Tensor, read: Tensor, n_kept: int) -> Tensor:
-        """Return the first ``n_kept`` latents after what all of them read, (cells, latents, width), was added."""
-        latents = latents + self.dropout(read)
+        latents = latents + self.dropout(self.cross(self.norms[0](latents), tokens, mask))
         kept = latents[:, :n_kept] + self.dropout(self.mix(self.norms[1](latents), n_asking=n_kept))
         return kept + self.dropout(self.think(self.norms[2](kept)))
 

@@ -9,9 +9,11 @@ import torch
 from scipy import sparse
 
 import scbert_tools as sbt
-from scbert_tools.infer.latent_reader import LatentReader
+from scbert_tools.infer.latent_reader import LatentReader, mix_first
 from scbert_tools.infer.onednn import OneDnnLinear, through_onednn
+from scbert_tools.infer.pair_table import look_up
 from scbert_tools.infer.plain_reader import PlainReader
+from scbert_tools.model.latent import SelfAttention
 from scbert_tools.model.network import build_network
 from scbert_tools.tokens.levels import to_levels
 
@@ -84,6 +86,17 @@ def test_modules_are_asked_where_the_weights_of_the_table_are_too_small(annotato
     found = fast.read(fast.place(tokens))
     assert_same(found, expected)
     assert len(asked[0]) == n_asked
+
+
+@pytest.mark.parametrize("n_heads", [1, 4])
+def test_what_cls_reads_of_the_latents_is_that_of_the_module(n_heads):
+    mix, latents = SelfAttention(width=8, n_heads=n_heads), torch.randn(5, 3, 8)
+    torch.testing.assert_close(mix_first(mix, latents), mix(latents, n_asking=1))
+
+
+def test_rows_of_a_table_are_looked_up():
+    table, rows = torch.randn(9, 4), torch.randint(9, (3, 5), dtype=torch.int32)
+    torch.testing.assert_close(look_up(rows, table), table[rows.long()], rtol=0, atol=0)
 
 
 def test_linear_step_through_onednn_is_the_same():
