@@ -12,7 +12,7 @@ from .blend import surprise
 from .votes import Votes, loudness_of, solve_votes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
     from scipy import sparse
@@ -22,11 +22,14 @@ if TYPE_CHECKING:
 PENALTIES = (3e-3, 1e-3, 3e-4, 1e-4)
 """Penalties on votes that are tried, the strongest first."""
 
-POWERS = (1.0, 1.5, 2.0)
+POWERS = (1.0, 1.5, 2.0, 2.5, 3.0)
 """Powers of the levels with which genes vote that are tried."""
 
 TRUSTS = (0.0, 0.3, 1.0, 3.0, 10.0)
 """Degrees of trust in hints that are tried."""
+
+FIRST_POWER, FIRST_TRUST = 2.0, 0.3
+"""Where the search begins."""
 
 BALANCE = 1.0
 """A cell counts with the size of its label to the power of minus this: 0 favours large labels, 1 makes all equal."""
@@ -86,6 +89,10 @@ class VoteSearch:
         return {}
 
     @cached_property
+    def _length(self) -> dict[float, float]:
+        return {}
+
+    @cached_property
     def _found(self) -> dict[tuple[int, VoteRule], Votes]:
         return {}
 
@@ -104,9 +111,11 @@ class VoteSearch:
         """Return the hints at the length that makes cells differ in them ``rule.trust`` times as much as in genes."""
         if self.hints is None or rule.trust == 0:
             return None
-        loud = self.loudness(rule.power)
-        spread = loud.power(2).sum() / loud.shape[0] - np.square(loud.mean(axis=0)).sum()
-        return self.hints * np.float32(np.sqrt(rule.trust * spread / max(1e-12, (loud @ self.hints).var(axis=0).sum())))
+        if rule.power not in self._length:
+            loud = self.loudness(rule.power)
+            spread = loud.power(2).sum() / loud.shape[0] - np.square(loud.mean(axis=0)).sum()
+            self._length[rule.power] = float(np.sqrt(spread / max(1e-12, (loud @ self.hints).var(axis=0).sum())))
+        return self.hints * np.float32(np.sqrt(rule.trust) * self._length[rule.power])
 
     def solve(self, cells: NDArray[np.int64], rule: VoteRule, *, start: Votes | None = None) -> Votes:
         """Return the votes that some of the cells ask for."""
@@ -141,11 +150,26 @@ class VoteSearch:
         return float(each @ self.importance(np.arange(len(self.label)))[cells])
 
     def best(self, places: Iterable[int]) -> VoteRule:
-        """Return the rule that surprises least on some folds: first the power, then the trust, then the penalty."""
-        folds, rule = list(places), VoteRule()
-        trusts = TRUSTS if self.hints is not None else TRUSTS[:1]
-        for name, values in {"power": POWERS, "trust": trusts, "penalty": PENALTIES}.items():
-            tried = [replace(rule, **{name: value}) for value in values]
-            losses = [sum(self.loss(self.without(place, one), place, one.power) for place in folds) for one in tried]
-            rule = tried[int(np.argmin(losses))]
+        """Return the rule that surprises little on some folds: first the power, then the trust, then the penalty."""
+        folds, hinted = list(places), self.hints is not None
+        rule = VoteRule(power=FIRST_POWER, trust=FIRST_TRUST if hinted else 0.0)
+        for name, values in {"power": POWERS, "trust": TRUSTS if hinted else (0.0,), "penalty": PENALTIES}.items():
+            rule = self._best_along([replace(rule, **{name: value}) for value in values], rule, folds)
+        return rule
+
+    def _best_along(self, rules: Sequence[VoteRule], rule: VoteRule, folds: Sequence[int]) -> VoteRule:
+        """Return the rule reached by going from one to its neighbours, to that side on which they surprise less."""
+
+        def total(one: VoteRule) -> float:
+            return sum(self.loss(self.without(place, one), place, one.power) for place in folds)
+
+        place, lowest = rules.index(rule), total(rule)
+        for ahead in (rules[place + 1 :], rules[:place][::-1]):
+            for one in ahead:
+                if (loss := total(one)) >= lowest:
+                    break
+                rule, lowest = one, loss
+            # Losses have one valley along each of the three, so the other side cannot be lower.
+            if rule in ahead:
+                break
         return rule

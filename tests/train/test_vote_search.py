@@ -59,6 +59,15 @@ def test_choices_are_those_that_surprise_least(search):
     assert total(rule) <= 1.01 * min(total(replace(rule, penalty=one)) for one in PENALTIES)
 
 
+@pytest.mark.parametrize(("losses", "asked"), [([3, 2, 1, 4, 5], 3), ([5, 4, 3, 2, 1], 3), ([1, 2, 3, 4, 5], 4)])
+def test_search_goes_down_from_where_it_begins(search, monkeypatch, losses, asked):
+    found, seen = dict(zip(POWERS, losses, strict=True)), []
+    monkeypatch.setattr(VoteSearch, "without", lambda self, place, rule: seen.append(rule.power))
+    monkeypatch.setattr(VoteSearch, "loss", lambda self, votes, place, power: found[power])
+    assert search.best([0]).power == min(found, key=found.get)
+    assert len(set(seen)) == asked
+
+
 def test_noise_asks_for_the_strongest_penalty(search, rng):
     label = rng.permutation(search.label)
     random = replace(search, label=label, allowed=np.eye(3, dtype=bool)[label])
