@@ -10,9 +10,9 @@ import numpy as np
 from tqdm import tqdm
 
 from ..data.device import current_device, placed
+from ..model.parallel import in_order, one_core_each
 from ..tokens.levels import to_levels
 from .latent_reader import LatentReader
-from .parallel import in_order, one_core_each
 from .plain_reader import PlainReader
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from scipy import sparse
 from tqdm import tqdm
 
 from ..data.batches import by_length, pad
+from ..model.parallel import in_order, one_core_each
 from ..tokens.levels import to_levels
-from .parallel import in_order, one_core_each
 from .plain_reader import TOKENS_PER_BATCH
 
 if TYPE_CHECKING:

@@ -14,7 +14,6 @@ again replaces what it gave before, so the sums never hold stale cells. Each par
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,6 +22,7 @@ import torch
 from tqdm import tqdm
 
 from .least_squares import SWEEPS, TINY, solve_nonnegative
+from .parallel import one_core_each
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -74,18 +74,7 @@ class _Batch:
     norm: float  # |X|²
 
 
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Keep torch on one thread: the matrices are so small that threads wait for each other more than they work."""
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(n_threads)
-
-
-@_one_thread()
+@one_core_each()
 def factorize(
     matrices: Sequence[sparse.csr_matrix],
     *,

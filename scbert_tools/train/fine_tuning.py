@@ -16,6 +16,7 @@ from ..data.batches import by_length, pad
 from ..data.device import Room, current_device, device_of
 from ..data.reference import BatchMaker
 from ..model.heads import CellHead
+from ..model.parallel import leave_a_core
 from ..tokens.levels import to_levels
 from .blend import Blend, cooled, fit_blend
 from .config import TrainConfig
@@ -140,7 +141,7 @@ def fine_tune_network(
     search = VoteSearch(
         tokens, len(start.vocabulary), allowed, reference.label, fold, several=targets.several, hints=start.hints
     )
-    with ThreadPoolExecutor(1) as beside:
+    with ThreadPoolExecutor(1) as beside, leave_a_core():
         coming = beside.submit(_settle, search, config.n_judged)
         network, history = train(progress=progress)
         settled = coming.result()

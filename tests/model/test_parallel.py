@@ -4,8 +4,9 @@ import time
 
 import pytest
 import torch
+from threadpoolctl import threadpool_info
 
-from scbert_tools.infer.parallel import in_order, one_core_each
+from scbert_tools.model.parallel import in_order, leave_a_core, one_core_each
 
 
 @pytest.mark.parametrize("n_workers", [1, 2, 5])
@@ -40,3 +41,16 @@ def test_torch_gets_its_cores_back_after_an_error():
     with pytest.raises(KeyError), one_core_each():
         raise KeyError
     assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize(("n_cores", "left"), [(4, 3), (2, 1), (1, 1)])
+def test_one_core_is_left_to_a_thread_beside_torch(n_cores, left):
+    before = torch.get_num_threads()
+    torch.set_num_threads(n_cores)
+    try:
+        with leave_a_core() as given:
+            assert (given, torch.get_num_threads()) == (n_cores, left)
+            assert {one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"} <= {1}
+        assert torch.get_num_threads() == n_cores
+    finally:
+        torch.set_num_threads(before)

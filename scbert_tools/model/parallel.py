@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 import torch
+from threadpoolctl import threadpool_limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -22,12 +23,30 @@ def one_core_each() -> Iterator[int]:
 
     The matrices of one batch are too small to be shared well between cores; whole batches are not.
     """
-    n_cores = torch.get_num_threads()
-    torch.set_num_threads(1)
+    with _on_cores(1) as before:
+        yield before
+
+
+@contextmanager
+def leave_a_core() -> Iterator[int]:
+    """Give the number of cores torch may use; within the block, it leaves one to a thread that works with NumPy.
+
+    Threads of one product wait for each other busily: with more of them than cores are free, most time is lost.
+    """
+    n_cores = max(1, torch.get_num_threads() - 1)
+    with _on_cores(n_cores) as before, threadpool_limits(1, user_api="blas"):
+        yield before
+
+
+@contextmanager
+def _on_cores(n_cores: int) -> Iterator[int]:
+    """Let torch use so many cores within the block, and give how many it may use outside."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(n_cores)
     try:
-        yield n_cores
+        yield before
     finally:
-        torch.set_num_threads(n_cores)
+        torch.set_num_threads(before)
 
 
 def in_order(work: Callable[[Item], Result], items: Iterable[Item], n_workers: int) -> Iterator[Result]:
