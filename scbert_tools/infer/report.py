@@ -41,10 +41,11 @@ def report_lines(verdict: Verdict, *, n_proposed: int, warnings: Sequence[str]) 
 
 def _labels(verdict: Verdict) -> str:
     """Return the commonest labels and their shares."""
-    names, n_cells = np.unique(verdict.decision.labels[verdict.decision.reason == 0], return_counts=True)
-    order = np.argsort(-n_cells, kind="stable")
-    total = max(len(verdict.decision.code), 1)
-    told = [f"{names[i]} {_share(n_cells[i] / total)}" for i in order[:MOST_LABELS]]
+    decision = verdict.decision
+    n_cells = np.bincount(decision.code[decision.reason == 0], minlength=len(decision.names)).tolist()
+    order = [i for i in sorted(range(len(n_cells)), key=lambda i: (-n_cells[i], decision.names[i])) if n_cells[i]]
+    total = max(len(decision.code), 1)
+    told = [f"{decision.names[i]} {_share(n_cells[i] / total)}" for i in order[:MOST_LABELS]]
     rest = [f"{len(order) - MOST_LABELS} more"] if len(order) > MOST_LABELS else []
     return f"{total} cells: " + ", ".join([*told, *rest] or ["none named"])
 

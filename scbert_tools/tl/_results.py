@@ -87,11 +87,12 @@ def write_results(adata: AnnData, keys: AnnotationKeys, results: Results, *, par
 def _columns(keys: AnnotationKeys, results: Results) -> dict[str, Any]:
     """Return the columns of ``obs``."""
     verdict, decision = results.verdict, results.verdict.decision
-    ontology = [results.annotator.labels.ontology.get(name) for name in decision.labels]
+    # By the few names instead of cell by cell.
+    ontology = pd.Categorical([results.annotator.labels.ontology.get(name) for name in decision.names])
     columns = {
-        keys.label: pd.Categorical(decision.labels, list(decision.names)).remove_unused_categories(),
+        keys.label: _named(decision.code, list(decision.names)).remove_unused_categories(),
         keys.confidence: decision.confidence,
-        keys.ontology: pd.Categorical(ontology),
+        keys.ontology: ontology[decision.code].remove_unused_categories(),
         keys.reason: _named(decision.reason - 1, list(REASONS[1:])).remove_unused_categories(),
     }
     if verdict.p_known is not None:
@@ -104,7 +105,7 @@ def _columns(keys: AnnotationKeys, results: Results) -> dict[str, Any]:
 
 def _named(codes: NDArray[np.int64], names: list[str]) -> pd.Categorical:
     """Return codes as a category, missing where -1."""
-    return pd.Categorical.from_codes(codes.tolist(), pd.Index(names, dtype=object))
+    return pd.Categorical.from_codes(codes, pd.Index(names, dtype=object))
 
 
 def _record(results: Results, params: Mapping[str, object]) -> dict[str, Any]:
