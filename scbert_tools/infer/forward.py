@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -83,16 +84,22 @@ def read_cells(
     chunks = [slice(at, min(n_cells, at + CELLS_PER_CHUNK)) for at in range(0, n_cells, CELLS_PER_CHUNK)]
     shown = tqdm(chunks, desc="Reading cells", disable=not progress or n_cells < PROGRESS_FROM)
 
-    def tokens_of(chunk: slice) -> TokenRows:
-        tokens = to_levels(rows(chunk), annotator.levels)
-        n_tokens[chunk] = tokens.lengths
-        return tokens
-
+    on_cpu = current_device().type == "cpu"
+    preparing, reading = Lock(), nullcontext() if on_cpu else Lock()
     with one_core_each() as n_cores, _reader(annotator) as reader:
-        # Threads that share one GPU only wait for each other.
-        n_workers = n_cores if current_device().type == "cpu" else 1
-        ready = map(reader.place, map(tokens_of, chunks))
-        for chunk, part in zip(shown, in_order(reader.read, ready, n_workers), strict=True):
+
+        def read(chunk: slice) -> tuple[FloatArray, FloatArray]:
+            # Files and the table of pairs take one thread at a time.
+            with preparing:
+                tokens = to_levels(rows(chunk), annotator.levels)
+                n_tokens[chunk] = tokens.lengths
+                ready = reader.place(tokens)
+            with reading:
+                part: tuple[FloatArray, FloatArray] = reader.read(ready)
+            return part
+
+        # Of two threads that share one GPU, one prepares what comes next.
+        for chunk, part in zip(shown, in_order(read, chunks, n_cores if on_cpu else 2), strict=True):
             logits[chunk], embedding[chunk] = part
     return CellStates(logits, embedding, n_tokens)
 
