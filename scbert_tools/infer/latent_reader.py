@@ -2,7 +2,7 @@
 
 * What depends on a gene and its level alone is computed once for all cells: token vectors, and how strongly the first
   layer attends to them, for it asks the same of every cell.
-* Attention runs on few cells of similar length, whose tokens stay in the cache; the steps among latents on many cells.
+* Attention runs on few cells of similar length, with hardly any padding; the steps among latents on many cells.
 * Linear steps go through oneDNN, and the last layer does for CLS alone what no other latent is asked for.
 """
 
@@ -19,7 +19,7 @@ from ..data.batches import by_length
 from ..model.heads import CellHead
 from ..model.latent import LatentEncoder
 from .onednn import through_onednn
-from .pair_table import PairTable, look_up
+from .pair_table import PairTable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from .pair_table import Batch, PlacedTokens
     from .plain_reader import FloatArray, PlainReader
 
-TOKENS_IN_CACHE = 4096
-"""Padded tokens whose vectors are looked up together."""
+TOKENS_TOGETHER = 8192
+"""Padded tokens whose vectors are looked up together: with fewer, the calls take longer than the cache saves."""
 
 LATENTS_TOGETHER = 2048
 """Latents of all cells that go through the layers together: more are a little faster and take more memory."""
@@ -79,7 +79,7 @@ class LatentReader:
         n_together = min(settings.batch_size, max(1, LATENTS_TOGETHER // len(self.encoder.start)))
         for start in range(0, len(order), n_together):
             cells = order[start : start + n_together]
-            parts = [cells[part] for part in by_length(tokens.lengths[cells], TOKENS_IN_CACHE)]
+            parts = [cells[part] for part in by_length(tokens.lengths[cells], TOKENS_TOGETHER)]
             embedding[np.concatenate(parts)] = self._read([placed.batch(part) for part in parts])
         votes = self.head.votes.of_rows(*map(torch.from_numpy, (tokens.genes, tokens.levels, tokens.indptr[:-1])))
         logits, vectors = (votes + self.head.correction(embedding)).numpy(), embedding.numpy()
@@ -112,21 +112,21 @@ class LatentReader:
 
 def first_read(table: PairTable, batches: Sequence[Batch]) -> Tensor:
     """Return what is read with the weights of the table: (cells, queries, gene_width), NaN where they are too small."""
-    read = []
-    for batch in batches:
-        weights = look_up(batch.rows, table.weights)
-        total = weights.sum(1)
-        total = torch.where(total > FAINTEST, total, torch.nan)[:, :, None]
-        read.append(torch.bmm(weights.mT, look_up(batch.rows, table.vectors)).div_(total))
-    return torch.cat(read)
+    sizes, n_queries = [len(batch) for batch in batches], table.weights.shape[1]
+    read, total = torch.empty(sum(sizes), n_queries, table.vectors.shape[1]), torch.empty(sum(sizes), n_queries)
+    for batch, part, part_total in zip(batches, read.split(sizes), total.split(sizes), strict=True):
+        weights = batch.look_up(table.weights)
+        torch.sum(weights, 1, out=part_total)
+        torch.bmm(weights.mT, batch.look_up(table.vectors), out=part)
+    return read.div_(total.masked_fill_(total <= FAINTEST, torch.nan)[:, :, None])
 
 
 def next_read(table: PairTable, batches: Sequence[Batch], queries: Tensor) -> Tensor:
     """Return what every cell's own queries, (cells, queries, gene_width), read from its tokens, in the same shape."""
-    read = []
-    for batch, asked in zip(batches, queries.split([len(batch) for batch in batches]), strict=True):
-        vectors = look_up(batch.rows, table.vectors)
-        read.append(torch.bmm(batch.hide(torch.bmm(asked, vectors.mT)).softmax(-1), vectors))
+    read, sizes = [], [len(batch) for batch in batches]
+    for batch, asked in zip(batches, queries[:, None].split(sizes), strict=True):
+        vectors = batch.look_up(table.vectors)[:, None]
+        read.append(functional.scaled_dot_product_attention(asked, vectors, vectors, batch.hidden(asked), scale=1.0))
     return torch.cat(read)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,12 +40,23 @@ class Batch:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def hide(self, scores: Tensor) -> Tensor:
-        """Take padding out of scores (cells, queries, tokens), in place."""
+    def look_up(self, table: Tensor) -> Tensor:
+        """Return the rows of a table: (cells, tokens, numbers)."""
+        return functional.embedding_bag(self.rows.view(-1), table, self._each, mode="sum").view(*self.rows.shape, -1)
+
+    @cached_property
+    def _each(self) -> Tensor:
+        # Bags of one row: unlike `embedding`, which is the same, sums of bags ask the memory for rows ahead of time.
+        return torch.arange(self.rows.numel(), dtype=torch.int32)
+
+    def hidden(self, queries: Tensor) -> Tensor | None:
+        """Return what takes padding out of scores of (cells, 1, queries, width), ``None`` where there is none."""
         n_padded = self.padding.shape[1]
-        if n_padded:
-            scores[:, :, -n_padded:].masked_fill_(self.padding[:, None], -torch.inf)
-        return scores
+        if not n_padded:
+            return None
+        hidden = torch.zeros(len(self), 1, 1, self.rows.shape[1])
+        hidden[:, 0, 0, -n_padded:].masked_fill_(self.padding, -torch.inf)
+        return hidden.expand(-1, -1, queries.shape[2], -1)
 
 
 @dataclass(frozen=True)
@@ -70,13 +82,6 @@ class PlacedTokens:
         padding = np.arange(shortest, longest) >= lengths[:, None]
         rows[:, shortest:][padding] = 0
         return Batch(torch.from_numpy(rows), torch.from_numpy(padding))
-
-
-def look_up(rows: Tensor, table: Tensor) -> Tensor:
-    """Return rows of a table: (cells, tokens) -> (cells, tokens, numbers)."""
-    # Bags of one row each: unlike `embedding`, which is the same, sums of bags ask the memory for rows ahead of time.
-    each = torch.arange(rows.numel(), dtype=rows.dtype)
-    return functional.embedding_bag(rows.flatten(), table, each, mode="sum").view(*rows.shape, -1)
 
 
 class PairTable:

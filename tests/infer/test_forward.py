@@ -39,7 +39,7 @@ def test_answer_of_a_cell_does_not_depend_on_its_company(trained, counts, cells)
 
 
 @pytest.mark.parametrize(
-    ("module", "name", "value"), [(forward, "CELLS_PER_CHUNK", 7), (latent_reader, "TOKENS_IN_CACHE", 20)]
+    ("module", "name", "value"), [(forward, "CELLS_PER_CHUNK", 7), (latent_reader, "TOKENS_TOGETHER", 20)]
 )
 def test_size_of_chunks_and_batches_does_not_matter(trained, counts, monkeypatch, module, name, value):
     whole = states_of(trained, counts)

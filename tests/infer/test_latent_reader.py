@@ -11,7 +11,7 @@ from scipy import sparse
 import scbert_tools as sbt
 from scbert_tools.infer.latent_reader import LatentReader, mix_first
 from scbert_tools.infer.onednn import OneDnnLinear, through_onednn
-from scbert_tools.infer.pair_table import look_up
+from scbert_tools.infer.pair_table import Batch
 from scbert_tools.infer.plain_reader import PlainReader
 from scbert_tools.model.latent import SelfAttention
 from scbert_tools.model.network import build_network
@@ -96,7 +96,8 @@ def test_what_cls_reads_of_the_latents_is_that_of_the_module(n_heads):
 
 def test_rows_of_a_table_are_looked_up():
     table, rows = torch.randn(9, 4), torch.randint(9, (3, 5), dtype=torch.int32)
-    torch.testing.assert_close(look_up(rows, table), table[rows.long()], rtol=0, atol=0)
+    batch = Batch(rows, torch.zeros(3, 0, dtype=torch.bool))
+    torch.testing.assert_close(batch.look_up(table), table[rows.long()], rtol=0, atol=0)
 
 
 def test_linear_step_through_onednn_is_the_same():
