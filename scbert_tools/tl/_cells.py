@@ -11,6 +11,7 @@ from scipy import sparse
 from ..genes.align import align_columns, match_genes
 from ..genes.coverage import check_coverage
 from ..genes.vocabulary import Vocabulary
+from ..tokens.row_statistics import rows_of
 from ..tokens.scale import Candidate, choose_matrix, detect_scale, to_linear
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class CellSource:
 
     def rows(self, cells: slice | NDArray[np.int64]) -> sparse.csr_matrix:
         """Return some cells in the genes of the model, proportional to counts."""
-        return align_columns(to_linear(self.matrix[cells], self.choice.scale), self.match)
+        return align_columns(to_linear(rows_of(self.matrix, cells), self.choice.scale), self.match)
 
     def in_genes(self, vocabulary: Vocabulary) -> CellSource:
         """Return the same matrix read into other genes."""

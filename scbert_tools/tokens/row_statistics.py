@@ -107,13 +107,25 @@ def pieces(x: Any) -> Iterator[Piece]:
     step = max(1, int(VALUES_PER_PIECE / max(per_line, 1)))
     for start in range(0, length, step):
         part = slice(start, min(start + step, length))
-        block = x[:, part] if by_columns else x[part]
+        block = x[:, part] if by_columns else rows_of(x, part)
         yield Piece(slice(0, n_cells) if by_columns else part, without_zeros(block), by_columns)
+
+
+def rows_of(x: Any, rows: slice | NDArray[np.int64]) -> Any:
+    """Return some rows, not to be written to: those of a slice of a csr matrix share its memory."""
+    start, stop, step = rows.indices(x.shape[0]) if isinstance(rows, slice) else (0, 0, 0)
+    if step != 1 or stop < start or not isinstance(x, sparse.csr_matrix | sparse.csr_array):
+        return x[rows]
+    stored = slice(x.indptr[start], x.indptr[stop])
+    part = type(x)((stop - start, x.shape[1]), dtype=x.dtype)
+    part.data, part.indices, part.indptr = x.data[stored], x.indices[stored], x.indptr[start : stop + 1] - stored.start
+    return part
 
 
 def without_zeros(block: Any) -> sparse.csr_matrix:
     """Return a block as csr that stores every place once and no zero; the block itself is not changed."""
-    values = sparse.csr_matrix(block)
+    # Making a csr block once more would copy it where it is a part of a larger one.
+    values = block if isinstance(block, sparse.csr_matrix) else sparse.csr_matrix(block)
     # `csr_matrix` shares the arrays of a csr block, which belongs to the user: copy before changing it in place.
     if not values.has_canonical_format:
         values = values.copy()

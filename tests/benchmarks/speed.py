@@ -61,6 +61,8 @@ def ours(model: str) -> Annotate:
     import torch
 
     import scbert_tools as sbt
+    import scbert_tools.infer.verdict
+    import scbert_tools.model.annotator
 
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     annotate = sbt.tl.annotate

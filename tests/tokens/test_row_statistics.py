@@ -7,7 +7,7 @@ import pytest
 from scipy import sparse
 
 from scbert_tools.tokens import row_statistics
-from scbert_tools.tokens.row_statistics import SAMPLED_CELLS, RowStatistics, pieces, without_zeros
+from scbert_tools.tokens.row_statistics import SAMPLED_CELLS, RowStatistics, pieces, rows_of, without_zeros
 
 VALUES = np.array([[0, 2, 0.5], [0, 0, 0], [-1, 4, 0], [7, 0, 0]])
 
@@ -127,3 +127,18 @@ def test_every_place_is_stored_once_and_the_block_stays(data, indices, expected)
     assert found.nnz == np.count_nonzero(expected)
     np.testing.assert_array_equal(found.toarray(), expected)
     assert (block.data.tolist(), block.indices.tolist()) == (data, indices)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [slice(2, 5), slice(None), slice(3, 3), slice(4, 2), slice(-3, None), slice(0, 6, 2), np.array([4, 1])],
+    ids=str,
+)
+@pytest.mark.parametrize(
+    "kind", [sparse.csr_matrix, sparse.csr_array, sparse.csc_matrix, np.asarray], ids=lambda x: x.__name__
+)
+def test_rows_are_those_of_indexing(kind, rows, rng):
+    x = kind(rng.poisson(1.0, (7, 5)))
+    found, expected = rows_of(x, rows), x[rows]
+    assert type(found) is type(expected)
+    np.testing.assert_array_equal(*(each.toarray() if sparse.issparse(each) else each for each in (found, expected)))
