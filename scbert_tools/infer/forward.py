@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ..tokens.levels import TokenRows
     from .plain_reader import FloatArray
 
-CELLS_PER_CHUNK = 512
+CELLS_PER_CHUNK = 256
 """Cells that are tokenised together; bounds memory, not results."""
 
 PROGRESS_FROM = 5_000

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from .pair_table import Batch, PlacedTokens
     from .plain_reader import FloatArray, PlainReader
 
-TOKENS_TOGETHER = 8192
+TOKENS_TOGETHER = 6144
 """Padded tokens whose vectors are looked up together: with fewer, the calls take longer than the cache saves."""
 
 LATENTS_TOGETHER = 2048
@@ -106,7 +106,7 @@ class LatentReader:
 
     def _queries(self, layer: Any, latents: Tensor) -> Tensor:
         """Return what the heads of all latents ask, scaled: (…, latents × heads, gene_width)."""
-        queries: Tensor = layer.cross.query(layer.norms[0](latents)) / self.gene_width**0.5
+        queries: Tensor = layer.cross.query(layer.norms[0](latents)).div_(self.gene_width**0.5)
         return queries.unflatten(-1, (-1, self.gene_width)).flatten(-3, -2)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from itertools import pairwise
 from typing import TYPE_CHECKING, TypeVar
 
 import torch
@@ -21,15 +22,17 @@ class OneDnnLinear(nn.Module):
     ----------
     linear
         The module, whose weights are used.
+    gelu
+        Whether a GELU follows, done while the numbers are in registers.
     """
 
-    def __init__(self, linear: nn.Linear) -> None:
+    def __init__(self, linear: nn.Linear, *, gelu: bool = False) -> None:
         super().__init__()
-        self.weight, self.bias = linear.weight, linear.bias
+        self.weight, self.bias, self.then = linear.weight, linear.bias, "gelu" if gelu else "none"
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the linear map of the last axis of ``x``."""
-        mapped: Tensor = torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, "none", [], "")
+        mapped: Tensor = torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, self.then, [], "none")
         return mapped
 
 
@@ -38,7 +41,18 @@ def through_onednn(module: Module) -> Module:
     copied = deepcopy(module)
     if torch.backends.mkldnn.is_available():
         for parent in list(copied.modules()):
-            for name, child in list(parent.named_children()):
-                if isinstance(child, nn.Linear):
-                    setattr(parent, name, OneDnnLinear(child))
+            _replace(parent)
     return copied
+
+
+def _replace(parent: nn.Module) -> None:
+    """Replace the linear modules of one module, with the GELU that follows in a sequence."""
+    children = dict(parent.named_children())
+    following = dict(pairwise(children)) if isinstance(parent, nn.Sequential) else {}
+    for name, child in children.items():
+        if isinstance(child, nn.Linear):
+            after = children.get(following.get(name, ""))
+            gelu = isinstance(after, nn.GELU) and after.approximate == "none"
+            setattr(parent, name, OneDnnLinear(child, gelu=gelu))
+            if gelu:
+                setattr(parent, following[name], nn.Identity())
