@@ -99,8 +99,11 @@ def test_sets_and_warnings_are_shown_as_lines_of_their_own(blood: Path) -> None:
     ("arguments", "message"),
     [
         (["--coverage", "90"], "`coverage` must be above 0 and below 1, .* got 90"),
-        (["--threshold", "2"], "`threshold` must be above 0 and at most 1, .* got 2"),
-        (["--reject", "-1"], "`reject` must be above 0 and below 1, .* got -1"),
+        (["--threshold", "2"], "`threshold` must be above 0 and at most 1, got 2.*; leave it out for the model's own"),
+        (
+            ["--reject", "2"],
+            "`reject` must be above 0 and below 1, got 2.*; to reject no cell .* command line 0",
+        ),
         (["--calibrate", "bulk_labels"], "`calibrate` holds .*'CD19\\+ B'.* which the model does not know; it may use"),
         (["--calibrate", "nowhere"], "`calibrate` is 'nowhere', but adata.obs has only the columns .*bulk_labels"),
         (["--coverage", "0.999", "--calibrate", "known"], r"names \d+ cells; a coverage of 0.999 needs at least 999"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
@@ -23,15 +24,22 @@ MOST_SCORES = 400
 """Held-out cells kept for a label: more make the promise no truer, only its size steadier."""
 
 MOST_OF_A_SET = 50
-"""Held-out cells of a label that one data set brings: the next set will differ from it as sets do from each other."""
+"""Held-out cells of a label that one data set brings to the pool: no large set drowns the others."""
 
-LIKELY_ENOUGH = 0.4
-"""Labels at least as likely as this are in every set unless one's own cells say otherwise: data sets in which a type
-is beyond doubt must not exclude it from those in which it is merely likely."""
+FEWEST_OF_A_SET = 5
+"""Cells of a label from which on a held-out data set is heard for itself."""
 
-LEAST_LIKELY = 0.01
-"""Labels less likely than this are in no set unless one's own cells ask for it: sets that hold a type to which the
-model was blind in other data would say nothing."""
+MORE_MISSES = 1.5
+"""So many times the share of misses asked for is allowed in the data set in which a label is hardest to find: at a
+coverage of 0.9, 15 % there and 10 % over all."""
+
+LIKELY_ENOUGH = 2.0
+"""Labels at least this many times as likely as a miss may be (0.2 at a coverage of 0.9) are in every set unless one's
+own cells say otherwise: sets in which a type is beyond doubt must not exclude it from those where it is not."""
+
+LEAST_LIKELY = 0.1
+"""Labels less likely than this many times what a miss may be (0.01 at a coverage of 0.9) are in no set unless one's own
+cells ask for it: sets that hold a type to which the model was blind in other data would say nothing."""
 
 
 @dataclass(frozen=True)
@@ -52,18 +60,18 @@ class HeldOut:
     scores: NDArray[np.float32]
     own: NDArray[np.bool_] | None = None
 
-    @property
-    def least(self) -> NDArray[np.float64]:
-        """(names,) probability that a label must have to be in a set."""
-        return self._unless_own(LEAST_LIKELY, 0.0)
+    def least(self, coverage: float) -> NDArray[np.float64]:
+        """Return the probability that each label must have to be in a set: (names,)."""
+        return np.where(self.is_own, 0, LEAST_LIKELY * (1 - coverage))
+
+    def enough(self, coverage: float) -> NDArray[np.float64]:
+        """Return the probability from which on each label is in a set in any case: (names,)."""
+        return np.where(self.is_own, np.inf, LIKELY_ENOUGH * (1 - coverage))
 
     @property
-    def enough(self) -> NDArray[np.float64]:
-        """(names,) probability from which on a label is in a set in any case."""
-        return self._unless_own(LIKELY_ENOUGH, np.inf)
-
-    def _unless_own(self, usual: float, own: float) -> NDArray[np.float64]:
-        return np.where(np.zeros(len(self.names), bool) if self.own is None else self.own, own, usual)
+    def is_own(self) -> NDArray[np.bool_]:
+        """(names,) whether the cells of a label are of the data asked about."""
+        return np.zeros(len(self.names), bool) if self.own is None else self.own
 
     @property
     def n_cells(self) -> NDArray[np.int64]:
@@ -78,7 +86,7 @@ class HeldOut:
         coverage
             Share of cells whose set is to hold the true label.
         """
-        n_blind = (self.scores > 1 - self.least[:, None]).sum(axis=1)
+        n_blind = (self.scores > 1 - self.least(coverage)[:, None]).sum(axis=1)
         return (self.n_cells >= cells_needed(coverage)) & (n_blind <= (1 - coverage) * self.n_cells)
 
 
@@ -98,7 +106,9 @@ def cells_needed(coverage: float) -> int:
     if not is_share(coverage):
         msg = f"`coverage` must be above 0 and below 1, such as 0.9 for sets right in 90 % of cells, got {coverage!r}."
         raise ValueError(msg)
-    return math.ceil(round(coverage / (1 - coverage), 9))
+    # As the decimal that was written: 0.9999 / (1 - 0.9999) in binary is a little more than 9,999.
+    share = Fraction(repr(float(coverage)))
+    return math.ceil(share / (1 - share))
 
 
 def held_out_scores(
@@ -119,16 +129,37 @@ def held_out_scores(
     names
         Labels that sets are made of.
     dataset
-        (cells,) data set of each cell, where each is to bring at most ``MOST_OF_A_SET`` cells of a label; ``None`` for
-        cells of a single one, of which ``MOST_SCORES`` are kept.
+        (cells,) data set of each cell, where each is to bring at most ``MOST_OF_A_SET`` cells of a label and the one
+        in which the label is hardest to find is heard, see :func:`heard_out`; ``None`` for cells of a single one, of
+        which ``MOST_SCORES`` are kept.
     """
     scores = np.full((len(names), MOST_SCORES), np.nan, np.float32)
     for place in range(len(names)):
         odd, own = 1 - likely[code == place, place], None if dataset is None else dataset[code == place]
-        parts = [odd] if own is None else [evenly(odd[own == one], MOST_OF_A_SET) for one in np.unique(own)]
+        sets = [odd] if own is None else [odd[own == one] for one in np.unique(own)]
+        parts = sets if own is None else [evenly(one, MOST_OF_A_SET) for one in sets]
         kept = evenly(np.concatenate([*parts, odd[:0]]), MOST_SCORES)
-        scores[place, : len(kept)] = kept
+        scores[place, : len(kept)] = kept if own is None else heard_out(kept, sets)
     return HeldOut(tuple(names), scores)
+
+
+def heard_out(pooled: NDArray[np.float32], sets: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Return pooled scores, raised so that no data set of its own misses more than ``MORE_MISSES`` times as often.
+
+    The next data set may be as hard as the hardest seen so far, where pooled cells promise too much.
+
+    Parameters
+    ----------
+    pooled
+        (n,) sorted.
+    sets
+        Scores of each; those with fewer than ``FEWEST_OF_A_SET`` are not heard.
+    """
+    share = (np.arange(len(pooled)) + 0.5) / max(len(pooled), 1)
+    within = np.maximum(1 - MORE_MISSES * (1 - share), 0)
+    heard = [np.sort(one) for one in sets if len(one) >= FEWEST_OF_A_SET]
+    ranks = [np.clip(np.ceil((len(one) + 1) * within - 1e-9).astype(int), 1, len(one)) - 1 for one in heard]
+    return np.max([pooled, *(one[rank] for one, rank in zip(heard, ranks, strict=True))], axis=0)
 
 
 def evenly(values: NDArray[np.float32], most: int) -> NDArray[np.float32]:
@@ -193,8 +224,8 @@ def label_sets(likely: NDArray[np.float32], held_out: HeldOut, *, coverage: floa
 
     The promise holds for the labels that :meth:`HeldOut.promised` names, if held-out cells and the cells asked
     about come from the same source in random order. With one's own cells it is kept by the odd empty set: not even
-    the likeliest label is as likely as it is in its own cells. Cells of other data sets leave out no label that is
-    likely enough by itself.
+    the likeliest label is as likely as it is in its own cells. Cells of other data sets leave out neither the likeliest
+    label nor any that is likely enough by itself: such sets are right at least as often as the label reported.
 
     Parameters
     ----------
@@ -218,5 +249,8 @@ def label_sets(likely: NDArray[np.float32], held_out: HeldOut, *, coverage: floa
             f"least {needed}, and as many of each label for a promise per label. Label more cells or ask for less."
         )
         raise ValueError(msg)
-    usual = p_values(likely, held_out, needed=needed) > 1 - coverage + 1e-9
-    return (usual | (likely >= held_out.enough)) & (likely >= held_out.least)
+    inside = p_values(likely, held_out, needed=needed) > 1 - coverage + 1e-9
+    inside = (inside | (likely >= held_out.enough(coverage))) & (likely >= held_out.least(coverage))
+    likeliest = likely.argmax(axis=1)
+    inside[np.arange(len(likely)), likeliest] |= ~held_out.is_own[likeliest]
+    return np.asarray(inside)

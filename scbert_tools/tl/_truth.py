@@ -166,7 +166,10 @@ def check_promise(truth: Truth, annotator: Annotator, *, coverage: float | None,
         If so.
     """
     if reject is not None and not is_share(reject):
-        msg = f"`reject` must be above 0 and below 1, or None to reject no cell, got {reject!r}."
+        msg = (
+            f"`reject` must be above 0 and below 1, got {reject!r}; "
+            "to reject no cell it is None, on the command line 0."
+        )
         raise ValueError(msg)
     if coverage is None:
         return
@@ -196,6 +199,6 @@ def threshold_of(annotator: Annotator, threshold: float | None) -> float:
     if threshold is None:
         return annotator.calibration.threshold
     if not is_share(threshold) and not (threshold == 1 and threshold is not True):
-        msg = f"`threshold` must be above 0 and at most 1, or None for the model's own, got {threshold!r}."
+        msg = f"`threshold` must be above 0 and at most 1, got {threshold!r}; leave it out for the model's own."
         raise ValueError(msg)
     return float(threshold)

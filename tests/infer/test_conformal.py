@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from scbert_tools.infer.conformal import (
-    LIKELY_ENOUGH,
     MOST_OF_A_SET,
     HeldOut,
     cells_needed,
     completed,
     evenly,
+    heard_out,
     held_out_scores,
     label_sets,
     p_values,
@@ -29,7 +29,7 @@ def cells(rng, n_cells, *, noise):
     return (likely / likely.sum(axis=1, keepdims=True)).astype(np.float32), code
 
 
-@pytest.mark.parametrize(("coverage", "needed"), [(0.5, 1), (0.8, 4), (0.9, 9), (0.95, 19), (0.99, 99)])
+@pytest.mark.parametrize(("coverage", "needed"), [(0.5, 1), (0.8, 4), (0.9, 9), (0.95, 19), (0.99, 99), (0.9999, 9999)])
 def test_cells_needed_grow_with_the_promise(coverage, needed):
     assert cells_needed(coverage) == needed
 
@@ -53,20 +53,46 @@ def test_label_that_is_beyond_doubt_elsewhere_is_not_left_out_where_it_is_likely
     held_out = held_out_scores(*cells(rng, 8000, noise=0.1), NAMES)
     likely, code = cells(rng, 20_000, noise=1.5)
     inside = label_sets(likely, held_out, coverage=0.9)
-    assert inside[likely >= LIKELY_ENOUGH].all()
+    assert inside[likely >= 0.2].all()
     strict = label_sets(likely, replace(held_out, own=np.ones(3, bool)), coverage=0.9)
     own = np.arange(len(code)), code
     assert strict[own].mean() < inside[own].mean()
-    assert not strict[likely >= LIKELY_ENOUGH].all()
+    assert not strict[likely >= 0.2].all()
 
 
-def test_data_sets_weigh_the_same_whatever_their_size(rng):
-    likely, code = np.full((3000, 3), 0.2, np.float32), np.zeros(3000, np.int64)
-    likely[-100:, 0] = 0.9
+def test_set_holds_the_reported_label_unless_ones_own_cells_say_otherwise():
+    scores, likely = np.zeros((3, 40), np.float32), np.array([[0.15, 0.12, 0.11]], np.float32)
+    assert label_sets(likely, HeldOut(NAMES, scores), coverage=0.9).tolist() == [[True, False, False]]
+    assert not label_sets(likely, HeldOut(NAMES, scores, np.ones(3, bool)), coverage=0.9).any()
+
+
+def test_data_set_in_which_a_label_is_hard_to_find_is_heard_out(rng):
+    easy, hard, few = rng.random(400) / 10, rng.random(60), np.ones(4)
+    pooled = np.sort(np.concatenate([easy, hard])).astype(np.float32)
+    raised = heard_out(pooled, [easy, hard, few])
+    assert (raised >= pooled).all()
+    assert (np.diff(raised) >= 0).all()
+    # At 90 % the hard set alone may miss 15 %: its cells decide, the pool and the four cells do not.
+    limit = np.quantile(raised, 0.9)
+    assert (hard > limit).mean() == pytest.approx(0.15, abs=0.02)
+    assert np.quantile(pooled, 0.9) < limit < 1
+
+
+@pytest.mark.parametrize("sets", [[], [np.ones(4)]], ids=["none", "few cells"])
+def test_without_a_data_set_to_hear_pooled_scores_stay(sets):
+    pooled = np.array([0.1, 0.2], np.float32)
+    assert heard_out(pooled, sets).tolist() == pooled.tolist()
+
+
+def test_large_data_set_does_not_drown_a_small_one(rng):
+    likely, code = np.full((3000, 3), 0.9, np.float32), np.zeros(3000, np.int64)
+    likely[-100:, 0] = 0.2
     dataset = np.repeat([0, 1], [2900, 100])
     kept = held_out_scores(likely, code, NAMES, dataset=dataset)
     assert kept.n_cells.tolist() == [2 * MOST_OF_A_SET, 0, 0]
-    assert (kept.scores[0] < 0.5).sum() == MOST_OF_A_SET
+    assert (kept.scores[0] > 0.5).sum() >= MOST_OF_A_SET
+    together = held_out_scores(likely, code, NAMES)
+    assert (together.scores[0] > 0.5).mean() < 0.05
 
 
 def test_cells_that_are_kept_stand_for_all():

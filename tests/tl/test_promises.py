@@ -92,9 +92,13 @@ def test_labels_of_ones_own_are_taken_in_every_form(adata, trained, give):
     [
         ({"coverage": 1.0}, ValueError, "`coverage` must be above 0 and below 1"),
         ({"coverage": 90}, ValueError, "`coverage` must be above 0 and below 1"),
-        ({"reject": 0.0}, ValueError, "`reject` must be above 0 and below 1, or None"),
-        ({"reject": 5}, ValueError, "`reject` must be above 0 and below 1, or None"),
-        ({"threshold": 0}, ValueError, "`threshold` must be above 0 and at most 1, or None for the model's own, got 0"),
+        ({"reject": 0.0}, ValueError, "`reject` must be above 0 and below 1, got .*; to reject no cell it is None"),
+        ({"reject": 5}, ValueError, "`reject` must be above 0 and below 1, got .*; to reject no cell it is None"),
+        (
+            {"threshold": 0},
+            ValueError,
+            "`threshold` must be above 0 and at most 1, got 0; leave it out",
+        ),
         ({"threshold": 50}, ValueError, "`threshold` must be .* got 50"),
         ({"calibrate": "nowhere"}, KeyError, "`calibrate` is 'nowhere'.*cell_type"),
         ({"calibrate": ["T cell"] * 3}, ValueError, "`calibrate` has 3 labels for 30 cells"),

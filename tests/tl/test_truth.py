@@ -116,7 +116,7 @@ def test_cells_without_anything_to_read_have_no_set(knowing, adata):
         (
             NONE,
             {"coverage": None, "reject": 0},
-            "`reject` must be above 0 and below 1, or None to reject no cell, got 0",
+            "`reject` must be above 0 and below 1, got 0; to reject no cell it is None, on the command line 0",
         ),
         (NONE, {"coverage": None, "reject": True}, "`reject` must be .* got True"),
         (NONE, {"coverage": 0.0, "reject": None}, "`coverage` must be above 0 and below 1"),
