@@ -13,13 +13,14 @@ from ..model.known_cells import KnownCells
 from .conformal import held_out_scores
 from .doublets import doublet_scores, incompatible
 from .familiarity import LOW_COVERAGE
-from .novelty import ALIKE, equal_sample, novelty, signs_of_novelty, usual_signs
+from .novelty import ALIKE, bulk, equal_sample, novelty, signs_of_novelty, usual_signs
 from .profiles import LabelledCells, class_profiles, likeness_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+    from scipy import sparse
 
     from ..model.labels import LabelTree
     from .profiles import Likeness
@@ -45,6 +46,8 @@ class HeldOutCells:
         Their expression.
     profiles
         (classes, genes) profiles made without this data set; ``None`` takes those of the model.
+    weights
+        (cells, cells) how much each cell listens to its neighbours; ``None`` if there is no graph of them.
     """
 
     logits: NDArray[np.float32]
@@ -52,6 +55,7 @@ class HeldOutCells:
     n_genes: NDArray[np.int64]
     cells: LabelledCells
     profiles: NDArray[np.float32] | None = None
+    weights: sparse.csr_matrix | None = None
 
     def likeness(self, profiles: NDArray[np.float32]) -> Likeness:
         """Return the likeness of the cells to classes whose profiles were made without them, if there are such."""
@@ -98,6 +102,9 @@ def remember(
         novelty(sign, one.best, one.n_genes, usual=usual, depth_range=(low, high))
         for sign, one in zip(signs, held_out, strict=True)
     ]
+    bulks = np.array([bulk(one, np.inf) for one in odd], np.float32)
+    odd = [one - bulk(one, float(bulks.max())) for one in odd]
+    together = [one.weights @ x for one, x in zip(held_out, odd, strict=True) if one.weights is not None]
     double = [doublet_scores(like, incompatible(tree, like.gram)) for like in likeness]
     return KnownCells(
         profiles=profiles,
@@ -107,6 +114,8 @@ def remember(
         doublet=equal_sample(double, rng=rng),
         set_scores=set_scores(tree, held_out, names=names, temperature=temperature),
         n_genes=genes_per_cell(training),
+        bulks=bulks,
+        novelty_together=equal_sample(together, rng=rng) if together else None,
     )
 
 

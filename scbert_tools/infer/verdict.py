@@ -12,7 +12,7 @@ from .decide import decide
 from .doublets import doublet_scores, incompatible
 from .familiarity import LOW_COVERAGE
 from .forward import read_cells
-from .novelty import novelty_of, p_value
+from .novelty import novelty_of, p_known, p_value
 from .profiles import ProfileReader
 from .refine import GATE, changes, gated_evidence
 
@@ -137,8 +137,8 @@ def judge(
     alone = reading.states.probabilities(temperature)
     # A cell without a gene of the model says nothing, where the network would still state its bias.
     alone[~readable] = 1 / len(annotator.classes)
-    p_known = p_known_of(annotator, reading)
-    novel = None if p_known is None or reject is None else p_known < reject
+    p = p_known_of(annotator, reading, weights)
+    novel = None if p is None or reject is None else p < reject
     least = annotator.calibration.threshold if threshold is None else threshold
     name = partial(decide, tree=annotator.labels, threshold=least, readable=readable, novel=novel)
     gate = annotator.calibration.gate or GATE
@@ -149,19 +149,21 @@ def judge(
         alone=alone,
         probabilities=refined,
         decision=decision,
-        p_known=p_known,
+        p_known=p,
         doublet=doublet_like(annotator, reading),
         changed=changes(first.code, decision.code, decision.names),
     )
 
 
-def p_known_of(annotator: Annotator, reading: Reading) -> NDArray[np.float32] | None:
+def p_known_of(
+    annotator: Annotator, reading: Reading, weights: sparse.csr_matrix | LinearOperator | None = None
+) -> NDArray[np.float32] | None:
     """Return the share of held-out known cells that are at least as odd as each cell, or ``None``: (cells,)."""
     if annotator.known is None or reading.likeness is None:
         return None
     states = reading.states
     odd = novelty_of(states.logits, reading.likeness, n_genes=states.n_tokens, known=annotator.known)
-    return np.where(states.n_tokens > 0, p_value(odd, annotator.known.novelty), np.float32(1))
+    return np.where(states.n_tokens > 0, p_known(odd, annotator.known, weights=weights), np.float32(1))
 
 
 def doublet_like(annotator: Annotator, reading: Reading) -> NDArray[np.bool_] | None:

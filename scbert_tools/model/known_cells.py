@@ -30,13 +30,17 @@ class KnownCells:
     depths: NDArray[np.float32]
     """(2,) fewest and most expressed genes among held-out cells, but for 1 % at either end."""
     novelty: NDArray[np.float32]
-    """(n,) novelty of held-out cells, sorted."""
+    """(n,) novelty of held-out cells beside the bulk of their data set, sorted."""
     doublet: NDArray[np.float32]
     """(n,) doublet score of held-out cells, sorted."""
     set_scores: NDArray[np.float32]
     """(names, n) 1 - probability of the true label in held-out cells, sorted; NaN where there are fewer."""
     n_genes: NDArray[np.float32]
     """(n,) expressed genes per training cell where most genes were measured, at evenly spaced quantiles."""
+    bulks: NDArray[np.float32] | None = None
+    """(sets,) median novelty of each held-out data set; ``None`` if the model judges cells by themselves."""
+    novelty_together: NDArray[np.float32] | None = None
+    """(n,) novelty of held-out cells averaged over their neighbours, sorted; ``None`` if there was no graph of them."""
 
     def __post_init__(self) -> None:
         if len(self.profiles) != self.usual.shape[1]:
@@ -47,7 +51,8 @@ class KnownCells:
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """Return every array as it is stored."""
-        found = {one.name: getattr(self, one.name) for one in fields(self)}
+        every = {one.name: getattr(self, one.name) for one in fields(self)}
+        found = {name: x for name, x in every.items() if x is not None}
         return {name: np.ascontiguousarray(x, STORED_AS.get(name, np.float32)) for name, x in found.items()}
 
     @classmethod

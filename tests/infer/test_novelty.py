@@ -1,9 +1,26 @@
 """Novelty: a p-value that is one for known cells, small for others, and fair to depth and class."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
-from scbert_tools.infer.novelty import BEFORE, SIGNS, WEIGHTS, equal_sample, novelty, p_value, usual_signs
+from scbert_tools.infer.novelty import (
+    BEFORE,
+    SIGNS,
+    WEIGHTS,
+    bulk,
+    equal_sample,
+    novelty,
+    novelty_of,
+    p_known,
+    p_value,
+    signs_of_novelty,
+    usual_signs,
+)
+from scbert_tools.infer.profiles import Likeness
+from scbert_tools.infer.refine import cluster_weights
 
 
 @pytest.fixture
@@ -78,12 +95,99 @@ def test_depth_is_forgiven_as_inside_data_sets_not_between_them(rng):
     assert usual_signs(signs, best, n_genes, 1, alike=[0])[0, 0, 1] > 0
 
 
-def test_models_stored_with_fewer_signs_are_judged_as_before(known):
-    _, best, n_genes = known
-    signs = np.stack([np.full(2000, i, np.float32) for i in range(len(SIGNS))])
-    usual = np.tile(np.array([0, 0, 1], np.float32), (len(SIGNS), 2, 1))
-    odd = novelty(signs, best, n_genes, usual=usual[:-1], depth_range=(200, 3000))
-    np.testing.assert_allclose(odd, BEFORE @ np.arange(len(SIGNS) - 1))
-    np.testing.assert_allclose(
-        novelty(signs, best, n_genes, usual=usual, depth_range=(200, 3000)), WEIGHTS @ np.arange(len(SIGNS))
-    )
+def test_spread_is_that_inside_data_sets(rng):
+    dataset, n_genes = np.repeat([0, 1], 1000), rng.integers(200, 3000, 2000)
+    signs = (20 * dataset + rng.normal(0, 0.5, 2000))[None].astype(np.float32)
+    usual = usual_signs(signs, np.zeros(2000, int), n_genes, 1, alike=[0], dataset=dataset)
+    assert usual[0, 0, 2] == pytest.approx(0.5, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("middle", "expected"),
+    [(-15.0, -15.0), (3.0, 3.0), (40.0, 5.0)],
+    ids=["less odd than any", "odd as a whole", "odder than known sets can be"],
+)
+def test_bulk_of_a_data_set_is_that_of_its_known_cells_up_to_the_oddest_known_set(middle, expected, rng):
+    odd = rng.normal(middle, 1, 1000)
+    odd[:200] = 99
+    assert bulk(odd, 5.0) == pytest.approx(expected, abs=0.4)
+
+
+def test_few_cells_move_the_usual_bulk_little():
+    assert bulk(np.array([4.0]), 5.0, believed=19) == pytest.approx(0.2)
+    assert bulk(np.zeros(0), 5.0) == 0
+
+
+@pytest.fixture
+def likeness(rng):
+    """Likeness of 300 cells to two classes, of which the last ten are like neither."""
+    products = rng.normal(8, 0.3, (300, 2)).astype(np.float32)
+    products[-10:] -= 4
+    told = rng.normal(3, 0.1, (2, 300)).astype(np.float32)
+    return Likeness(products, np.full(300, 4, np.float32), np.diag([9, 9]).astype(np.float32), *told)
+
+
+def remembered(likeness, logits, n_genes, *, bulks):
+    """Return what a model would know that had seen all these cells but the last ten."""
+    signs, best = signs_of_novelty(logits, likeness)[:, :-10], logits.argmax(axis=1)[:-10]
+    usual = usual_signs(signs, best, n_genes[:-10], 2, alike=range(len(SIGNS)))
+    odd = novelty(signs, best, n_genes[:-10], usual=usual, depth_range=(200, 3000))
+    return SimpleNamespace(usual=usual, depths=np.array([200, 3000]), bulks=bulks, novelty=np.sort(odd - bulk(odd, 99)))
+
+
+@pytest.mark.parametrize(("bulks", "forgiven"), [(np.array([0.0, 99.0]), True), (np.array([0.0]), False)])
+def test_what_moves_all_cells_is_forgiven_as_far_as_known_sets_went(likeness, bulks, forgiven, rng):
+    logits, n_genes = rng.normal(0, 1, (300, 2)).astype(np.float32), rng.integers(200, 3000, 300)
+    known = remembered(likeness, logits, n_genes, bulks=bulks)
+    moved = replace(likeness, strangeness=likeness.strangeness + 1)
+    p = p_value(novelty_of(logits, moved, n_genes=n_genes, known=known), known.novelty)
+    assert (p[-10:] < 0.02).all()
+    assert ((p[:-10] < 0.05).mean() < 0.1) == forgiven
+
+
+@pytest.fixture
+def company(rng):
+    """60 cells in three clusters; the cells of the last are a little odd, one cell of the first is very odd."""
+    weights = cluster_weights(np.repeat([0, 1, 2], 20))
+    odd = rng.normal(size=60).astype(np.float32)
+    odd[40:] += 1.2
+    odd[0] = 9
+    known = rng.normal(size=(1000, 20))
+    return odd, weights, SimpleNamespace(novelty=np.sort(known[:, 0]), novelty_together=np.sort(known.mean(axis=1)))
+
+
+def test_group_of_cells_a_little_odd_is_found_in_company(company):
+    odd, weights, known = company
+    assert (p_known(odd, known, weights=weights)[40:] < 0.01).all()
+    assert (p_known(odd, known)[40:] > 0.01).any()
+
+
+def test_single_odd_cell_does_not_hide_in_company(company):
+    odd, weights, known = company
+    assert p_known(odd, known, weights=weights)[0] < 0.01
+
+
+def test_p_values_in_company_are_no_smaller_than_the_level_says(rng):
+    weights = cluster_weights(np.repeat(np.arange(400), 20))
+    known = rng.normal(size=(4000, 20))
+    memory = SimpleNamespace(novelty=np.sort(known[:, 0]), novelty_together=np.sort(known.mean(axis=1)))
+    p = p_known(rng.normal(size=8000).astype(np.float32), memory, weights=weights)
+    assert [(p < level).mean() for level in (0.05, 0.2)] == pytest.approx([0.05, 0.2], rel=0.25)
+    assert p.max() <= 1
+
+
+def test_model_that_remembers_no_company_judges_cells_alone(company):
+    odd, weights, known = company
+    known.novelty_together = None
+    np.testing.assert_array_equal(p_known(odd, known, weights=weights), p_known(odd, known))
+
+
+def test_models_stored_with_fewer_signs_are_judged_as_before(likeness, rng):
+    logits, n_genes = rng.normal(0, 1, (300, 2)).astype(np.float32), np.full(300, 500)
+    signs = signs_of_novelty(logits, likeness)
+    for n_signs, weights in BEFORE.items():
+        usual = np.tile(np.array([0, 0, 1], np.float32), (n_signs, 2, 1))
+        known = SimpleNamespace(usual=usual, depths=np.array([200, 3000]), bulks=None)
+        odd = novelty_of(logits, likeness, n_genes=n_genes, known=known)
+        np.testing.assert_allclose(odd, weights @ signs[:n_signs], rtol=1e-5)
+    assert len(WEIGHTS) == len(SIGNS) == max(BEFORE)
