@@ -57,13 +57,15 @@ def annotate(
         ``scanpy.pp.neighbors`` wrote to ``adata.obsp["connectivities"]``; the name of a column of ``adata.obs``
         to its cluster. How far it listens was learned on held-out cells, so that rare types are not outvoted.
     coverage
-        Share of cells, such as 0.9, whose set of labels is to hold the true one. ``None`` makes no sets.
+        Share of cells, such as 0.9, whose set of labels is to hold the true one, for every label by itself: sets of
+        easy types do so more often. ``None`` makes no sets.
     calibrate
         Labels you know of some cells, missing elsewhere: a column of ``adata.obs``, a series or one label per cell;
         names of the model's tree, or ``"A|B"`` for either.
         Confidence and sets then rest on these cells, which makes up for a chemistry the model has not seen.
     reject
-        Cells are unassigned if a smaller share of held-out known cells looks as odd. ``None`` rejects no cell.
+        Cells are unassigned if a smaller share of held-out known cells looks as odd beside the others of their data
+        set. ``None`` rejects no cell.
     threshold
         Probability that a label must reach; ``None`` for the model's own, usually 0.5. Higher is coarser but surer.
     {key_added}
@@ -84,15 +86,17 @@ def annotate(
         Why a cell is unassigned: ``"uncertain"`` between known types, ``"unlike known types"`` or
         ``"nothing to read"`` (category; missing for cells with a label).
     ``obs["scbert_p_known"]``
-        Share of held-out cells of known types that look at least as odd, a p-value (float32).
+        Share of held-out cells of known types that look at least as odd, each beside the others of its data set; a
+        p-value (float32). What makes all cells odd, such as another chemistry, is forgiven as far as it has been seen.
+        With ``refine``, the mean over the cells listened to is judged as well: a group says more than a cell.
     ``obs["scbert_novel"]``
         Clusters ``"novel 1"``, ``"novel 2"`` … proposed among cells unlike known types (category; missing elsewhere).
     ``obs["scbert_doublet"]``
         Whether a cell looks like two of incompatible types (bool), if half of the model's genes were measured. This
         and the two above need a model that knows held-out cells, as the shipped one does.
     ``obs["scbert_set"]``
-        If ``coverage`` is given: labels that the cell may have, such as ``"CD4 T | NK cell"``; ``"none"`` if no label
-        is as likely as it usually is in its own cells (category).
+        If ``coverage`` is given: labels that the cell may have, such as ``"CD4 T | NK cell"``, the likeliest always
+        among them; with ``calibrate`` also ``"none"``, if no label is as likely as it is in your own cells (category).
     ``obsm["scbert_probabilities"]``
         Probability of every class (table of float32, cells × classes).
     ``obsm["X_scbert"]``

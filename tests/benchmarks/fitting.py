@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from functools import cache
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from held_out import MEMBERS, TREE_OF_ALL, HeldOutSet, material, profiles_without
+from held_out import MEMBERS, SET_NAMES, TREE_OF_ALL, HeldOutSet, material, others, profiles_without
 from ours import WORK
 from scipy import sparse
-from scoring import load_once
+from scoring import load_once, score, settle
 
 from scbert_tools.infer.held_out import HeldOutCells, usual_of_sets
-from scbert_tools.infer.novelty import novelty, signs_of_novelty
+from scbert_tools.infer.novelty import CELLS_BELIEVED, bulk, equal_sample, novelty, signs_of_novelty
 from scbert_tools.infer.profiles import LabelledCells
-from scbert_tools.infer.refine import average_evidence, neighbour_weights, reasons_to_listen
+from scbert_tools.infer.refine import average_evidence, gated_evidence, neighbour_weights, reasons_to_listen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,8 +24,10 @@ GRID = np.exp(np.linspace(np.log(0.5), np.log(5), 47))
 """Temperatures tried."""
 
 PENALTY = 1.0
-CAUTION = 1.0
-"""Taken off the gate's first weight: what is lost by listening wrongly weighs more than what is won."""
+CAUTIONS = np.arange(0, 6.25, 0.25)
+"""Tried, to be taken off the gate's first weight: what is lost by listening wrongly weighs more than what is won."""
+
+TOLERANCE = 1e-9
 
 
 def log_losses(one: HeldOutSet) -> np.ndarray:
@@ -56,7 +60,8 @@ def held_out_cells(one: HeldOutSet) -> HeldOutCells:
     """Return a left-out set as the package takes it."""
     whole = material(one.name)
     cells = LabelledCells(whole.logs[one.rows], whole.allowed[one.rows], whole.measured)
-    return HeldOutCells(one.logits, one.code, one.n_genes, cells, profiles_without(load_once(one.name).group))
+    profiles = profiles_without(load_once(one.name).group)
+    return HeldOutCells(one.logits, one.code, one.n_genes, cells, profiles, graph_of(one))
 
 
 def usual_of(sets: Sequence[HeldOutSet]) -> tuple[np.ndarray, tuple[float, float]]:
@@ -71,14 +76,30 @@ def novelty_scores(one: HeldOutSet, usual: tuple[np.ndarray, tuple[float, float]
     return novelty(signs, one.logits.argmax(axis=1), one.n_genes, usual=usual[0], depth_range=usual[1])
 
 
-def graph_of(one: HeldOutSet) -> sparse.csr_matrix:
-    """Return how much the cells of a set listen to each other, in scanpy's usual graph of the whole set."""
-    path = WORK / "graphs" / f"{one.name}.npz"
+def remembered(sets: Sequence[HeldOutSet], usual: tuple[np.ndarray, tuple[float, float]]) -> SimpleNamespace:
+    """Return what the package compares the oddness of cells with: known cells beside the bulk of their sets."""
+    odd = [novelty_scores(one, usual) for one in sets]
+    bulks = np.array([bulk(one, np.inf) for one in odd])
+    odd = [one - bulk(one, bulks.max()) for one in odd]
+    together = [graph_of(one) @ x for one, x in zip(sets, odd, strict=True)]
+    sample = (equal_sample(each, rng=np.random.default_rng(0)) for each in (odd, together))
+    return SimpleNamespace(bulks=bulks, **dict(zip(("novelty", "novelty_together"), sample, strict=True)))
+
+
+def beside_bulk(odd: np.ndarray, known: SimpleNamespace) -> np.ndarray:
+    """Return the novelty of the cells of a data set as the package judges it."""
+    return odd - bulk(odd, known.bulks.max(), believed=CELLS_BELIEVED)
+
+
+@cache
+def connectivities(name: str) -> sparse.csr_matrix:
+    """Return scanpy's usual graph of a whole set."""
+    path = WORK / "graphs" / f"{name}.npz"
     if not path.is_file():
         import anndata as ad
         import scanpy as sc
 
-        adata = ad.AnnData(load_once(one.name).counts.copy())
+        adata = ad.AnnData(load_once(name).counts.copy())
         sc.pp.normalize_total(adata, target_sum=1e4)
         sc.pp.log1p(adata)
         sc.pp.highly_variable_genes(adata, n_top_genes=min(2000, adata.n_vars))
@@ -86,7 +107,12 @@ def graph_of(one: HeldOutSet) -> sparse.csr_matrix:
         sc.pp.neighbors(adata, n_neighbors=15, random_state=0)
         path.parent.mkdir(parents=True, exist_ok=True)
         sparse.save_npz(path, sparse.csr_matrix(adata.obsp["connectivities"]))
-    return neighbour_weights(sparse.load_npz(path)[one.rows][:, one.rows])
+    return sparse.load_npz(path)
+
+
+def graph_of(one: HeldOutSet) -> sparse.csr_matrix:
+    """Return how much the cells of a set listen to each other, in the graph of the whole set."""
+    return neighbour_weights(connectivities(one.name)[one.rows][:, one.rows])
 
 
 def gate_material(one: HeldOutSet, temperature: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -102,12 +128,41 @@ def gate_material(one: HeldOutSet, temperature: float) -> tuple[np.ndarray, np.n
     return reasons_to_listen(alone, together, weights)[told], right[1][told], 1 / n_cells[kind][told]
 
 
-def fit_gate(sets: Sequence[HeldOutSet], temperature: float) -> tuple[float, ...]:
-    """Return the weights of the gate, every class of every set weighing about the same."""
+def gate_weights(sets: Sequence[HeldOutSet], temperature: float) -> np.ndarray:
+    """Return the weights of the gate without caution, every class of every set weighing about the same."""
     from sklearn.linear_model import LogisticRegression
 
     x, y, weight = (np.concatenate(part) for part in zip(*(gate_material(s, temperature) for s in sets), strict=True))
     fitted = LogisticRegression(C=PENALTY, fit_intercept=False, max_iter=1000)
-    gate = fitted.fit(x, y, sample_weight=weight / weight.mean()).coef_[0]
-    gate[0] -= CAUTION
-    return tuple(gate.round(3).tolist())
+    return np.asarray(fitted.fit(x, y, sample_weight=weight / weight.mean()).coef_[0])
+
+
+def cautious(gate: np.ndarray, caution: float) -> tuple[float, ...]:
+    """Return the weights of a gate that needs more reason to listen."""
+    return tuple((gate - caution * (np.arange(len(gate)) == 0)).round(3).tolist())
+
+
+def gain(one: HeldOutSet, gate: tuple[float, ...], temperature: float) -> float:
+    """Return what a gate adds to the macro-F1 of a set."""
+    alone = one.probabilities(temperature)
+    together = gated_evidence(alone, graph_of(one), gate=gate)
+    return macro_f1(one, together) - macro_f1(one, alone)
+
+
+def macro_f1(one: HeldOutSet, probabilities: np.ndarray) -> float:
+    """Return the macro-F1 of the likeliest coarse names."""
+    named = np.array(SET_NAMES)[(probabilities @ MEMBERS).argmax(axis=1)]
+    return score(*settle(one.truth, named)).macro_f1
+
+
+def fit_gate(sets: Sequence[HeldOutSet], temperature: float) -> tuple[float, ...]:
+    """Return the gate with the least caution under which no set loses that the weights were fitted without."""
+    harm = np.zeros(len(CAUTIONS))
+    for name in dict.fromkeys(one.name for one in sets):
+        gate = gate_weights(others(sets, name), temperature)
+        own = [one for one in sets if one.name == name]
+        gains = [[gain(one, cautious(gate, caution), temperature) for one in own] for caution in CAUTIONS]
+        harm = np.maximum(harm, -np.mean(gains, axis=1))
+    harmless = np.flatnonzero(harm <= TOLERANCE)
+    caution = CAUTIONS[harmless[0] if len(harmless) else -1]
+    return cautious(gate_weights(sets, temperature), caution)

@@ -3,9 +3,9 @@
     python siblings.py
 
 The votes are the convex part of the head, solved on labelled cells as they are: no Transformer, no augmentation, no
-known markers, no teacher. What is measured is the score of novelty, most of which does not look at the network.
-``unknown.py train --without`` asks the same of a whole model. Scores go to the work folder, where ``unknown.py table``
-finds them.
+known markers, no teacher. What is usual is learned from votes of the same kind for every left-out set, with no type
+left out. ``unknown.py --without`` asks the same of a whole model. Scores go to the work folder, where
+``unknown_table.py`` finds them.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from held_out import TREE_OF_ALL, material, profiles_without
-from ours import cells_of
+from ours import WORK, cells_of
 from pbmc import labelled_reference
 from scipy.special import softmax
 from scoring import folds, settle, trainable_classes
-from unknown import SIBLINGS, STORED, without_type
+from unknown import SIBLINGS, STORED, VOTES, without_type
 
 from scbert_tools.infer.novelty import SIGNS, signs_of_novelty
 from scbert_tools.infer.profiles import likeness_of
@@ -44,9 +44,9 @@ def loud(counts: sparse.csr_matrix) -> sparse.csr_matrix:
 
 
 def votes_without(train: Sequence[Labelled], gone: str) -> tuple[Votes, np.ndarray]:
-    """Return votes for all classes but those of a type, and the places of these classes in the tree."""
-    leaves = np.flatnonzero(~TREE_OF_ALL.membership([gone])[0])
-    reference, names = labelled_reference([cells_of(one) for one in without_type(train, gone)])
+    """Return votes for all classes but those of a type, ``""`` for none, and the places of the classes in the tree."""
+    leaves = np.flatnonzero(~TREE_OF_ALL.membership([gone])[0]) if gone else np.arange(len(TREE_OF_ALL.leaves))
+    reference, names = labelled_reference([cells_of(one) for one in (without_type(train, gone) if gone else train)])
     allowed = TREE_OF_ALL.membership(names)[reference.label][:, leaves]
     weight = reference.kin.size[reference.group] ** -0.5
     return solve_votes(loud(reference.counts), allowed, weight, penalty=PENALTY), leaves
@@ -63,15 +63,24 @@ def keep_scores(test: Labelled, train: Sequence[Labelled], gone: str) -> None:
     scores |= {"best": leaves[logits.argmax(axis=1)], "n_genes": np.diff(one.logs.indptr)}
     asked = np.isin(settle(truth, truth)[0], trainable_classes(np.concatenate([x.coarse for x in train])))
     flat = {f"known:{key}": x for key, x in scores.items()}
-    folder = STORED / "votes"
+    folder = STORED / VOTES
     folder.mkdir(parents=True, exist_ok=True)
     file = "_".join([test.name, "0", *gone.split()])
     np.savez_compressed(folder / f"{file}.npz", truth=truth, asked=asked, without=gone, **flat)
 
 
+def keep_logits(test: Labelled, train: Sequence[Labelled]) -> None:
+    """Leave what votes that know every type say of a left-out set."""
+    folder = WORK / VOTES
+    folder.mkdir(parents=True, exist_ok=True)
+    votes, _ = votes_without(train, "")
+    np.savez_compressed(folder / f"{test.name}_0.npz", logits=votes(loud(cells_of(test).counts)))
+
+
 def main() -> None:
     """Leave every type out for every set that holds enough of it."""
     for test, train in folds():
+        keep_logits(test, train)
         for gone in SIBLINGS:
             if (test.coarse == gone).sum() >= FEWEST:
                 keep_scores(test, train, gone)

@@ -1,36 +1,31 @@
 """Cells of types that a model never saw: whole lineages, and one type left out of all training sets.
 
-    python unknown.py train --left-out symphony --seed 0                      # brain, pancreas, tumour cells
-    python unknown.py train --left-out symphony --seed 0 --without "NK cell"  # a sibling nobody taught
-    python unknown.py table
+    python unknown.py --left-out symphony --seed 0                      # brain, pancreas, tumour cells
+    python unknown.py --left-out symphony --seed 0 --without "NK cell"  # a sibling nobody taught
+    python unknown_table.py
 
 Every training is a job of its own and leaves the scores of its cells in the work folder.
 """
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import anndata as ad
 import numpy as np
 import ours
-import pandas as pd
 import pbmc
 import torch
 import typer
 from datasets import SHARED
-from fitting import usual_of
-from held_out import TREE_OF_ALL, held_out_sets, material, others, profiles_without
+from held_out import TREE_OF_ALL, material, profiles_without
 from ours import WORK, cells_of, pretrained_without, vocabulary
-from results import FOLDER, markdown
 from scoring import folds, settle, trainable_classes
-from sklearn.metrics import roc_auc_score
 from sources import ONTOLOGY, TREE, Source, read_source
 
 from scbert_tools.infer.forward import read_cells
-from scbert_tools.infer.novelty import SIGNS, novelty, signs_of_novelty
+from scbert_tools.infer.novelty import SIGNS, signs_of_novelty
 from scbert_tools.infer.profiles import likeness_of, log_expression
 from scbert_tools.model.annotator import Calibration
 
@@ -43,8 +38,10 @@ if TYPE_CHECKING:
     from scbert_tools.infer.forward import CellStates
     from scbert_tools.model.annotator import Annotator
 
-TABLE = FOLDER / "unknown.csv"
 STORED = WORK / "unknown"
+VOTES = "votes"
+"""Folder of what ``siblings.py`` found."""
+
 SIBLINGS = ("NK cell", "CD8 T", "CD16 monocyte", "dendritic cell", "B cell")
 FOREIGN = {
     "brain_allen": ("labelled/brain_allen_nuclei1800.h5ad", None),
@@ -172,6 +169,7 @@ def train(
         shared = measured & one.measured
         for kind, counts in {"known": cells_of(test).counts, "foreign": foreign}.items():
             groups[f"{kind}/{name}"] = scores_of(annotator, known, on_genes(counts, shared), profiles * shared)
+        groups[f"alone/{name}"] = scores_of(annotator, known, foreign, profiles * measured)
     STORED.mkdir(parents=True, exist_ok=True)
     flat = {f"{group}:{key}": x for group, scores in groups.items() for key, x in scores.items()}
     classes = trainable_classes(np.concatenate([x.coarse for x in sets]))
@@ -180,70 +178,5 @@ def train(
     np.savez_compressed(STORED / f"{file}.npz", truth=test.coarse, asked=asked, without=without, **flat)
 
 
-def standardised(
-    scores: dict[str, np.ndarray], usual: tuple[np.ndarray, tuple[float, float]], weights: np.ndarray | None = None
-) -> np.ndarray:
-    """Return the novelty that the package computes."""
-    signs = np.stack([scores[name] for name in SIGNS])
-    how = {} if weights is None else {"weights": weights}
-    return novelty(signs, scores["best"], scores["n_genes"], usual=usual[0], depth_range=usual[1], **how)
-
-
-COMBINED = {
-    "usual_rarity": (0, 0, 1, 0, 0, 0), "usual_unlikeness": (0, 0, 0, 1, 0, 0), "usual_contrast": (0, 0, 0, 0, 1, 0),
-    "usual_strangeness": (0, 0, 0, 0, 0, 1), "rarity+unlikeness+contrast": (0, 0, 3, 1, 1, 0),
-}  # fmt: skip
-"""Scores on the scale of what is usual for class and depth."""
-
-
-def aurocs(stored: dict[str, np.ndarray], usual: tuple[np.ndarray, tuple[float, float]]) -> list[dict[str, object]]:
-    """Return the area under the ROC curve of every score, for each unknown group."""
-    groups: dict[str, dict[str, np.ndarray]] = {}
-    for name, x in stored.items():
-        group, _, key = name.partition(":")
-        if key:
-            groups.setdefault(group, {})[key] = x
-    for scores in groups.values():
-        scores |= {name: standardised(scores, usual, np.array(w, np.float32)) for name, w in COMBINED.items()}
-        scores["shipped"] = standardised(scores, usual)
-    gone, truth, asked = str(stored["without"]), stored["truth"], stored["asked"]
-    names = [name for name in groups["known"] if name not in ("best", "n_genes")]
-
-    def row(name: str, known: dict[str, np.ndarray], unknown: dict[str, np.ndarray]) -> dict[str, object]:
-        areas = {k: area(known[k][asked & (truth != gone)], unknown[k]) for k in names}
-        return {"unknown": name, "n": len(unknown["best"])} | areas
-
-    if gone:
-        return [row(f"sibling: {gone}", groups["known"], {k: x[truth == gone] for k, x in groups["known"].items()})]
-    foreign = [name.removeprefix("foreign/") for name in groups if name.startswith("foreign/")]
-    return [row(f"lineage: {name}", groups[f"known/{name}"], groups[f"foreign/{name}"]) for name in foreign]
-
-
-def area(known: np.ndarray, unknown: np.ndarray) -> float:
-    """Return how often an unknown cell scores higher than a known one."""
-    truth = np.repeat([0, 1], [len(known), len(unknown)])
-    return float(roc_auc_score(truth, np.nan_to_num(np.concatenate([known, unknown]))))
-
-
-def table() -> None:
-    """Write and print the areas of all stored trainings."""
-    sets, rows = held_out_sets(), []
-    for path in sorted(STORED.rglob("*.npz")):
-        left_out, seed = path.stem.split("_")[:2]
-        rest = [one for one in others(sets, left_out) if one.seed == int(seed)] or others(sets, left_out)
-        about = {"model": "whole" if path.parent == STORED else "votes", "left_out": left_out, "seed": int(seed)}
-        rows += [about | row for row in aurocs(dict(np.load(path)), usual_of(rest))]
-    result = pd.DataFrame(rows)
-    result.round(4).to_csv(TABLE, index=False)
-    kinds = result.groupby(["unknown", "model"])
-    means = kinds.mean(numeric_only=True).drop(columns=["seed", "n"])
-    means.index = [f"{unknown} ({model}, {n})" for (unknown, model), n in kinds.size().items()]
-    sys.stdout.write(f"{markdown(means)}\n")
-
-
-app = typer.Typer(help=__doc__)
-app.command()(train)
-app.command()(table)
-
 if __name__ == "__main__":
-    app()
+    typer.run(train)
