@@ -114,16 +114,20 @@ def match_genes(found: Sequence[str], vocabulary: Vocabulary) -> GeneMatch:
     """
     names = [str(name) for name in found]
     kind = kind_of_names(names)
-    reader = NameReader(vocabulary, names)
-    senses = _shadowed([_READ[kind](reader, name) for name in names])
-    target = np.fromiter((sense.place for sense in senses), np.int64, len(senses))
-    changed = [(name, sense.place) for name, sense in zip(names, senses, strict=True) if sense.how in CHANGED]
+    read, reader = _READ[kind], NameReader(vocabulary, names)
+    # Most names are those of the model: an object for each would make Python look through all there are for garbage.
+    target = vocabulary.positions(names) if read is NameReader.read else np.full(len(names), -1)
+    senses = {column: read(reader, names[column]) for column in np.flatnonzero(target < 0).tolist()}
+    taken = set(target.tolist())
+    senses = {column: AMBIGUOUS if _shadowed(sense, taken) else sense for column, sense in senses.items()}
+    target[list(senses)] = [sense.place for sense in senses.values()]
+    changed = [(names[column], sense.place) for column, sense in senses.items() if sense.how in CHANGED]
     return GeneMatch(
         target=target,
         n_model_genes=len(vocabulary),
         kind=kind,
         renamed=tuple((name, vocabulary.genes[place]) for name, place in changed),
-        ambiguous=tuple(name for name, sense in zip(names, senses, strict=True) if sense.how == "ambiguous"),
+        ambiguous=tuple(names[column] for column, sense in senses.items() if sense.how == "ambiguous"),
         summed=_repeated(names, target),
     )
 
@@ -171,10 +175,9 @@ def _add_up(values: sparse.csr_matrix, place: NDArray[np.integer[Any]], match: G
     place[np.delete(entry, first)] = -1
 
 
-def _shadowed(senses: list[Sense]) -> list[Sense]:
-    """Leave out the alias of a gene that has a column under its own name."""
-    taken = {sense.place for sense in senses if sense.how == "same"}
-    return [AMBIGUOUS if sense.how == "alias" and sense.place in taken else sense for sense in senses]
+def _shadowed(sense: Sense, taken: set[int]) -> bool:
+    """Return whether a name is the alias of a gene that has a column under its own name."""
+    return sense.how == "alias" and sense.place in taken
 
 
 def _repeated(found: Sequence[str], target: NDArray[np.int64]) -> tuple[str, ...]:

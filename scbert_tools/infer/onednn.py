@@ -37,8 +37,8 @@ class OneDnnLinear(nn.Module):
 
 
 def through_onednn(module: Module) -> Module:
-    """Return a copy of a module whose linear steps go through oneDNN, where torch was built with it."""
-    copied = deepcopy(module)
+    """Return a copy of a module, with the same weights, whose linear steps go through oneDNN where torch has it."""
+    copied = deepcopy(module, {id(weights): weights for weights in module.parameters()})
     # The operator is one that torch keeps for its own compiler: look before calling it.
     if torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise"):
         for parent in list(copied.modules()):
