@@ -4,6 +4,7 @@ import anndata as ad
 import pandas as pd
 import pytest
 
+import scbert_tools as sbt
 from scbert_tools._demo import AUTHORS, AUTHORS_KEY, LINEAGES, compare_labels
 
 
@@ -12,11 +13,25 @@ def test_authors_table_names_every_label_of_the_cells(pbmc68k: ad.AnnData) -> No
 
 
 def test_what_is_said_about_the_labels_is_so(pbmc68k: ad.AnnData) -> None:
-    expressed = pd.DataFrame({gene: pbmc68k.raw[:, gene].X.toarray().ravel() > 0 for gene in ("FCGR3A", "FCER1A")})
+    genes = ("FCGR3A", "FCER1A", "MZB1", "IGJ", "MS4A1")
+    expressed = pd.DataFrame({gene: pbmc68k.raw[:, gene].X.toarray().ravel() > 0 for gene in genes})
     called = pbmc68k.obs[AUTHORS_KEY].to_numpy()
     assert round(expressed[called == "CD14+ Monocyte"]["FCGR3A"].mean(), 2) == 0.96
     dendritic = expressed[called == "Dendritic"]
     assert round((dendritic["FCGR3A"] & ~dendritic["FCER1A"]).mean(), 2) == 0.20
+    b = expressed[called == "CD19+ B"]
+    assert round((b["MZB1"] & b["IGJ"] & ~b["MS4A1"]).mean(), 2) == 0.32
+
+
+def test_plasma_cells_among_b_cells_are_noticed(pbmc68k: ad.AnnData) -> None:
+    sbt.tl.annotate(pbmc68k)
+    odd = (pbmc68k.obs["scbert_reason"] == "unlike known types").to_numpy()
+    called_b = (pbmc68k.obs[AUTHORS_KEY] == "CD19+ B").to_numpy()
+    held = {gene: pbmc68k.raw[:, gene].X.toarray().ravel() > 0 for gene in ("MZB1", "IGJ", "MS4A1")}
+    plasma = called_b & held["MZB1"] & held["IGJ"] & ~held["MS4A1"]
+    assert odd[plasma].mean() > 0.5
+    assert odd[called_b & ~plasma].mean() < 0.05
+    assert odd[~called_b].mean() < 0.02
 
 
 def test_what_is_said_about_the_size_is_so(pbmc68k: ad.AnnData) -> None:
