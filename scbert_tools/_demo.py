@@ -19,8 +19,8 @@ ABOUT_CELLS = (
 ABOUT_LABELS = (
     "The authors' labels are themselves computed: each cell was given the name of the sorted population whose bulk "
     "profile it correlates with best. Where the two sides differ, either may be wrong. Of the cells called "
-    "CD14+ Monocyte, 96 % express FCGR3A, the gene of CD16; of those called Dendritic, 20 % express it and lack FCER1A, "
-    "and of those called CD19+ B, 32 % express MZB1 and IGJ and lack MS4A1, as plasma cells do."
+    "CD14+ Monocyte, 96 % express FCGR3A, the gene of CD16; of those called Dendritic, 20 % express it and lack "
+    "FCER1A; of those called CD19+ B, 32 % express MZB1 and IGJ and lack MS4A1, as plasma cells do."
 )
 
 AUTHORS = {
