@@ -13,13 +13,16 @@ FEWEST_GENES = 50
 LOW_COVERAGE = 0.2
 
 
-def check_coverage(match: GeneMatch, *, callers: int = 1) -> None:
+def check_coverage(match: GeneMatch, *, n_taught: int | None = None, callers: int = 1) -> None:
     """Refuse names that leave too few genes of the model; warn where few are left or the species differs.
 
     Parameters
     ----------
     match
         Result of :func:`match_genes`.
+    n_taught
+        Genes that the cells expressed from which the model learned, all genes of the model by default: one that
+        learned from a panel needs no more than the panel.
     callers
         Functions of the package between this one and the user's line, which a warning points at.
 
@@ -40,7 +43,7 @@ def check_coverage(match: GeneMatch, *, callers: int = 1) -> None:
     if match.kind.startswith("mouse"):
         msg = f"{match}; they were mapped to their human relatives, for the model knows human cells only."
         warnings.warn(msg, UserWarning, stacklevel=callers + 2)
-    if match.coverage < LOW_COVERAGE:
+    if match.n_found < LOW_COVERAGE * (n_taught or match.n_model_genes):
         msg = f"{match}, less than {LOW_COVERAGE:.0%}: expect doubtful labels. Give all genes, not only variable ones."
         warnings.warn(msg, UserWarning, stacklevel=callers + 2)
 

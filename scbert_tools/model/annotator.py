@@ -66,7 +66,7 @@ class Annotator:
     name: str = "unnamed"
     card: str = ""
     training: Mapping[str, Any] = field(default_factory=dict)
-    """What a training of your own left behind: ``history`` for ``pl.history``, and a ``report``."""
+    """What a training of your own left behind: ``history`` for ``pl.history``, a ``report``, ``n_genes`` seen."""
 
     @property
     def classes(self) -> tuple[str, ...]:

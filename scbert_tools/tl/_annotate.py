@@ -143,7 +143,7 @@ def annotate(
     truth = find_truth(adata, calibrate, annotator)
     check_promise(truth, annotator, coverage=coverage, reject=reject)
     weights = None if refine is None else _weights(adata, refine)
-    source = find_cells(adata, annotator.vocabulary, layer=layer)
+    source = find_cells(adata, annotator.vocabulary, layer=layer, training=annotator.training)
     reading = read_all(annotator, source.rows, source.n_cells, measured=source.match.measured)
     temperature = truth.temperature(annotator, reading.states)
     verdict = judge(annotator, reading, temperature=temperature, threshold=threshold, weights=weights, reject=reject)

@@ -112,7 +112,7 @@ def attention(
     kernel = attention_of(annotator, of)
     check_n_cells(n_cells)
     groups = find_groups(adata, groupby, key_added)
-    source = find_cells(adata, annotator.vocabulary, layer=layer)
+    source = find_cells(adata, annotator.vocabulary, layer=layer, training=annotator.training)
     chosen = _chosen_genes(source, genes)
     cells = groups.draw(n_cells, np.random.default_rng(seed_of(rng, None)))
     scores = score_groups(annotator, source.rows, cells, groups.codes[cells], kernel)

@@ -142,7 +142,7 @@ def attribute(  # noqa: PLR0913
     groups = find_groups(adata, groupby, key_added, assigned_only=target == PREDICTED)
     wanted = _find_target(adata, target, key_added)
     toward = directions(annotator, wanted.labels, against)
-    source = find_cells(adata, annotator.vocabulary, layer=layer)
+    source = find_cells(adata, annotator.vocabulary, layer=layer, training=annotator.training)
     generator = np.random.default_rng(seed_of(rng, None))
     cells = groups.draw(n_cells, generator)
     background = source.rows(np.sort(generator.permutation(source.n_cells)[:BACKGROUND_CELLS]))

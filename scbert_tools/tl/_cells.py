@@ -15,6 +15,8 @@ from ..tokens.row_statistics import rows_of
 from ..tokens.scale import Candidate, choose_matrix, detect_scale, to_linear
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from anndata import AnnData
     from numpy.typing import NDArray
 
@@ -54,8 +56,12 @@ class CellSource:
         }
 
 
-def find_cells(adata: AnnData, vocabulary: Vocabulary, *, layer: str | None) -> CellSource:
+def find_cells(
+    adata: AnnData, vocabulary: Vocabulary, *, layer: str | None, training: Mapping[str, Any] | None = None
+) -> CellSource:
     """Choose and check what to read; nothing is computed or written before this has passed.
+
+    ``training`` is what a training of the model left behind: one taught on a panel is content with the panel.
 
     Raises
     ------
@@ -72,7 +78,7 @@ def find_cells(adata: AnnData, vocabulary: Vocabulary, *, layer: str | None) -> 
     names = {name: list(map(str, adata.raw.var_names if name == "raw" else adata.var_names)) for name in matrices}
     choice = _choose(matrices, names, layer)
     match = match_genes(names[choice.name], vocabulary)
-    check_coverage(match, callers=2)
+    check_coverage(match, n_taught=(training or {}).get("n_genes"), callers=2)
     return CellSource(_by_rows(matrices[choice.name]), names[choice.name], choice, match, adata.n_obs)
 
 

@@ -67,7 +67,7 @@ def embed(
 
     check_adata(adata)
     annotator = models.load(model)
-    source = find_cells(adata, annotator.vocabulary, layer=layer)
+    source = find_cells(adata, annotator.vocabulary, layer=layer, training=annotator.training)
     states = read_cells(annotator, source.rows, source.n_cells)
     adata = own(adata, copy=copy)
     adata.obsm[AnnotationKeys(key_added).embedding] = vectors(states)

@@ -143,7 +143,7 @@ def _ours(
     training = adata[learners].copy()
     several = batch_key is not None and training.obs[batch_key].nunique() > 1
     tuned = fine_tune(training, label_key, batch_key=batch_key if several else None, **options)
-    source = find_cells(adata[judges].copy(), tuned.vocabulary, layer=options.get("layer"))
+    source = find_cells(adata[judges].copy(), tuned.vocabulary, layer=options.get("layer"), training=tuned.training)
     states = read_cells(tuned, source.rows, source.n_cells, progress=False)
     said = pd.DataFrame(states.probabilities(tuned.calibration.temperature), columns=list(tuned.classes))
     return said.reindex(columns=list(targets.tree.leaves), fill_value=0.0).to_numpy(np.float32)

@@ -217,6 +217,7 @@ def _assembled(
         card=_card(targets, done, as_table(found)),
         training={
             "history": asdict(done.history),
+            "n_genes": int((reference.counts.getnnz(axis=0) > 0).sum()),
             "report": {name: asdict(one) for name, one in found.items()},
             "transformer_share": 1.0 if done.blend is None else done.blend.share,
             "vote_rule": None if done.rule is None else asdict(done.rule),

@@ -41,7 +41,7 @@ def annotate_several(
     """
     from ..infer.forward import read_cells
 
-    source = find_cells(adata, annotator.vocabulary, layer=layer)
+    source = find_cells(adata, annotator.vocabulary, layer=layer, training=annotator.training)
     states = read_cells(annotator, source.rows, source.n_cells)
     chance = np.where(states.n_tokens[:, None] > 0, states.chances(annotator.calibration.temperature), 0)
     given = chance >= threshold

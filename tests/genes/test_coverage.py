@@ -37,3 +37,13 @@ def test_doubtful_genes_are_warned_of(match, message):
 @pytest.mark.filterwarnings("error")
 def test_enough_genes_pass_in_silence():
     check_coverage(match_of(900, 1000))
+
+
+@pytest.mark.filterwarnings("error")
+def test_model_taught_on_a_panel_is_content_with_the_panel():
+    check_coverage(match_of(60, 1000), n_taught=100)
+
+
+def test_model_taught_on_a_panel_misses_most_of_it():
+    with pytest.warns(UserWarning, match="less than 20%"):
+        check_coverage(match_of(60, 1000), n_taught=400)

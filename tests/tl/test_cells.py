@@ -1,5 +1,7 @@
 """Where cells are read from: which matrix, on which scale, with which genes."""
 
+import warnings
+
 import anndata as ad
 import numpy as np
 import pytest
@@ -98,3 +100,12 @@ def test_warnings_point_at_the_line_of_the_user(pbmc68k, name):
     with pytest.warns(UserWarning, match="model genes found") as told:
         getattr(sbt.tl, name)(few, **options)
     assert {each.filename for each in told} == {__file__}
+
+
+def test_model_taught_on_a_panel_does_not_warn_of_the_panel(pbmc68k):
+    panel = pbmc68k[:80].copy()
+    with pytest.warns(UserWarning, match="model genes found.*less than 20%"):
+        model = sbt.tl.fine_tune(panel, "bulk_labels", n_steps=1)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=".*model genes found")
+        sbt.tl.annotate(panel, model=model)
