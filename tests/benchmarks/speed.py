@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -32,6 +33,8 @@ TABLE = FOLDER / "speed.csv"
 CELLS = SHARED / "data" / "unlabelled" / "pbmc_kang_full_unlabelled.h5ad"
 METHODS = ["ours", "celltypist", "celltypist_voting"]
 SIZES = [1_000, 10_000, 100_000]
+IMPORTED_LATER = ["scbert_tools.infer.verdict", "scbert_tools.model.annotator", "sklearn.cluster"]
+"""What our own call imports where it first needs it."""
 THREAD_VARIABLES = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"]
 
 
@@ -61,9 +64,9 @@ def ours(model: str) -> Annotate:
     import torch
 
     import scbert_tools as sbt
-    import scbert_tools.infer.verdict
-    import scbert_tools.model.annotator
 
+    for name in IMPORTED_LATER:
+        import_module(name)
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     annotate = sbt.tl.annotate
     return lambda adata: annotate(adata, model=model)
