@@ -21,6 +21,12 @@ FEWEST_CELLS = 10
 MOST_CELLS = 4_000
 """Cells that decide what the clusters are; further ones join that of their nearest cell."""
 
+FEW_CELLS = 500
+"""Up to so many, directions are found from the products of all pairs of cells, at once instead of step by step."""
+
+LEAST_TOLD = 1e-9
+"""Share of the strongest direction's sum of squares below which a direction is rounding."""
+
 N_DIRECTIONS = 20
 """Directions of expression in which cells are compared."""
 
@@ -65,6 +71,10 @@ def _dense_groups(place: NDArray[np.float32]) -> NDArray[np.int64]:
 def _directions(logs: sparse.csr_matrix, rng: np.random.Generator) -> NDArray[np.float32]:
     """Return the directions in which the cells differ most, (genes, directions)."""
     n = min(N_DIRECTIONS, min(logs.shape) - 1)
+    if logs.shape[0] <= FEW_CELLS:
+        squared, cells = (part[..., -n:] for part in np.linalg.eigh((logs @ logs.T).toarray().astype(np.float64)))
+        told = squared > LEAST_TOLD * squared[-1]
+        return np.asarray(logs.T @ (cells[:, told] / np.sqrt(squared[told])), np.float32)
     # Without `v0` the start is drawn from numpy's global generator.
     _, strength, directions = svds(logs, k=n, v0=rng.standard_normal(min(logs.shape)))
     return np.asarray(directions[strength > 1e-6].T, np.float32)

@@ -38,6 +38,20 @@ def test_many_cells_join_the_clusters_that_some_decided(groups, rng, monkeypatch
     assert agreement(codes, kind[:85]) > 0.8
 
 
+def test_directions_of_few_cells_are_those_of_many(groups, rng, monkeypatch):
+    few = proposals._directions(groups[0], rng)
+    monkeypatch.setattr(proposals, "FEW_CELLS", 0)
+    many = proposals._directions(groups[0], rng)
+    # Each direction may point either way, and which of two comes first is of no account.
+    np.testing.assert_allclose(few @ few.T, many @ many.T, atol=1e-4)
+
+
+def test_cells_that_are_all_the_same_are_one_cluster(rng):
+    same = sparse.csr_matrix(np.tile(rng.poisson(2.0, 50), (20, 1)).astype(np.float32))
+    assert proposals._directions(same, rng).shape[1] == 1
+    assert propose_clusters(lambda cells: same[cells], np.arange(20), rng=rng).tolist() == [0] * 20
+
+
 @pytest.mark.parametrize("n_cells", [0, 1, 9])
 def test_few_cells_are_left_single(groups, rng, n_cells):
     codes = propose_clusters(lambda cells: groups[0][cells], np.arange(n_cells), rng=rng)
