@@ -10,8 +10,6 @@ from scipy import sparse
 
 import scbert_tools as sbt
 from scbert_tools.infer.latent_reader import LatentReader, mix_first
-from scbert_tools.infer.onednn import OneDnnLinear, through_onednn
-from scbert_tools.infer.pair_table import Batch
 from scbert_tools.infer.plain_reader import PlainReader
 from scbert_tools.model.latent import SelfAttention
 from scbert_tools.model.network import build_network
@@ -92,33 +90,6 @@ def test_modules_are_asked_where_the_weights_of_the_table_are_too_small(annotato
 def test_what_cls_reads_of_the_latents_is_that_of_the_module(n_heads):
     mix, latents = SelfAttention(width=8, n_heads=n_heads), torch.randn(5, 3, 8)
     torch.testing.assert_close(mix_first(mix, latents), mix(latents, n_asking=1))
-
-
-def test_rows_of_a_table_are_looked_up():
-    table, rows = torch.randn(9, 4), torch.randint(9, (3, 5), dtype=torch.int32)
-    batch = Batch(rows, torch.zeros(3, 0, dtype=torch.bool))
-    torch.testing.assert_close(batch.look_up(table), table[rows.long()], rtol=0, atol=0)
-
-
-def test_linear_step_through_onednn_is_the_same():
-    linear, x = torch.nn.Linear(5, 7), torch.randn(2, 3, 5)
-    torch.testing.assert_close(OneDnnLinear(linear)(x), linear(x))
-    torch.testing.assert_close(OneDnnLinear(linear, gelu=True)(x), torch.nn.functional.gelu(linear(x)))
-
-
-@pytest.mark.parametrize("after", [torch.nn.GELU(), torch.nn.GELU("tanh"), torch.nn.ReLU()], ids=repr)
-def test_what_follows_a_linear_step_is_done_once(after):
-    steps, x = torch.nn.Sequential(torch.nn.Linear(5, 7), after, torch.nn.Linear(7, 3)), torch.randn(4, 5)
-    torch.testing.assert_close(through_onednn(steps)(x), steps(x))
-
-
-@pytest.mark.parametrize("there", [True, False])
-def test_linear_steps_stay_plain_where_torch_has_no_onednn(annotator, monkeypatch, there):
-    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: there)
-    encoder = annotator.network.encoder
-    copied = through_onednn(encoder)
-    assert any(isinstance(module, OneDnnLinear) for module in copied.modules()) == there
-    assert not any(isinstance(module, OneDnnLinear) for module in encoder.modules())
 
 
 def test_other_networks_are_not_taken(annotator):
