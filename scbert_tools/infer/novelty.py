@@ -93,22 +93,23 @@ def usual_signs(
         (cells,) data set of each cell; slopes of signs judged alike are those inside data sets. ``None`` for one set.
     """
     usual = np.zeros((len(signs), n_classes, 3), np.float32)
+    depth, one_set = np.log1p(n_genes), np.zeros(len(best), np.int64)
     for place in range(n_classes):
         own = best == place
         chosen = own if own.sum() >= FEWEST_CELLS else np.ones_like(own)
-        usual[:, place] = [_line(sign[chosen], np.log1p(n_genes[chosen])) for sign in signs]
-    sets = np.zeros(len(best), np.int64) if dataset is None else dataset
+        usual[:, place] = [_line(sign[chosen], depth[chosen], one_set[chosen]) for sign in signs]
     for row in alike:
-        usual[row] = _line_inside(signs[row], np.log1p(n_genes), sets)
+        usual[row] = _line(signs[row], depth, one_set if dataset is None else dataset)
     return usual
 
 
-def _line_inside(
+def _line(
     values: NDArray[np.float32], depth: NDArray[np.float64], dataset: NDArray[np.int64]
 ) -> tuple[float, float, float]:
     """Return height, slope and spread around lines inside data sets, which weigh the same.
 
-    Between data sets depth goes with chemistry and tissue, which move all cells and are taken off by :func:`bulk`.
+    Slopes are held back where depth hardly varies. Between data sets depth goes with chemistry and tissue, which move
+    all cells and are taken off by :func:`bulk`.
     """
     parts = [(values[own], depth[own]) for own in (dataset == one for one in np.unique(dataset))]
     together = np.mean([((x - x.mean()) * (d - d.mean())).mean() for x, d in parts])
@@ -116,14 +117,6 @@ def _line_inside(
     height = np.mean([x.mean() - slope * d.mean() for x, d in parts])
     spread = np.sqrt(np.mean([(x - slope * d).var() for x, d in parts]))
     return float(height), float(slope), float(max(spread, SMALLEST_SPREAD))
-
-
-def _line(values: NDArray[np.float32], depth: NDArray[np.float64]) -> tuple[float, float, float]:
-    """Return height, slope and spread around a straight line, its slope held back where depth hardly varies."""
-    middle = depth.mean()
-    slope = ((depth - middle) * values).sum() / (((depth - middle) ** 2).sum() + HELD_BACK * len(depth))
-    height = values.mean() - slope * middle
-    return float(height), float(slope), float(max((values - height - slope * depth).std(), SMALLEST_SPREAD))
 
 
 def novelty(

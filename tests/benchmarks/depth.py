@@ -13,13 +13,11 @@ import ours
 import pandas as pd
 import typer
 from datasets import SOURCES, Labelled
-from fine_tune import labelled_model
 from results import FOLDER
 from scipy import sparse
-from scoring import folds, load_once, score_transfer
+from scoring import folds, score_transfer
 
-import scbert_tools as sbt
-from scbert_tools.infer.forward import read_cells
+from scbert_tools.data.augment import thin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,21 +27,9 @@ if TYPE_CHECKING:
 TABLE = FOLDER / "depth.csv"
 
 
-def plain_model(group: str) -> Annotator:
-    """Return a model trained without augmentation and without a group of data sets."""
-    folder = ours.WORK / "left_out_plain" / group
-    if not folder.is_dir():
-        train = [load_once(name) for name, one in SOURCES.items() if one.group != group]
-        ours.fit_transfer(train, group, seed=0, without="plain").save(folder)
-    return sbt.models.load(folder)
-
-
 def shallower(counts: sparse.csr_matrix, kept: float, rng: np.random.Generator) -> sparse.csr_matrix:
     """Return counts of which each molecule is kept with this probability."""
-    drawn = counts.copy()
-    drawn.data = rng.binomial(np.rint(counts.data).astype(np.int64), kept).astype(np.float32)
-    drawn.eliminate_zeros()
-    return drawn
+    return thin(counts.copy(), np.full(counts.shape[0], kept), rng)
 
 
 def panel(counts: sparse.csr_matrix, share: float, rng: np.random.Generator) -> sparse.csr_matrix:
@@ -73,19 +59,18 @@ def rows(name: str, method: str, annotator: Annotator) -> list[dict[str, object]
 
 def said(annotator: Annotator, test: Labelled) -> ours.Prediction:
     """Return the likeliest label of every cell and its probability."""
-    cells = ours.cells_of(test).counts
-    states = read_cells(annotator, lambda some: cells[some], cells.shape[0], progress=False)
+    states = ours.read_counts(annotator, ours.cells_of(test).counts)
     return ours.prediction_of(annotator, states.probabilities(1.0), (0.0, 0.0))
 
 
 def main(*, name: Annotated[list[str], typer.Option("--set", help="A set of `transfer.py`; may be repeated.")]) -> None:
     """Score models trained with and without augmentation."""
-    models = {"ours": labelled_model, "ours_plain": plain_model}
+    models = {"ours": "", "ours_plain": "plain"}
     found = [
         line
         for one in name
-        for method, model in models.items()
-        for line in rows(one, method, model(SOURCES[one].group))
+        for method, without in models.items()
+        for line in rows(one, method, ours.left_out_model(SOURCES[one].group, without=without))
     ]
     pd.DataFrame(found).round(4).to_csv(TABLE, index=False)
     typer.echo(pd.DataFrame(found).pivot_table(index=["set", "left", "share"], columns="method", values="macro_f1"))

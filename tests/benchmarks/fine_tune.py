@@ -68,14 +68,8 @@ def labelled_model(group: str) -> Annotator:
     """
     import ours
     from datasets import SOURCES
-    from scoring import load_once
 
-    group = group if group in {one.group for one in SOURCES.values()} else "zheng"
-    folder = ours.WORK / "left_out" / group
-    if not folder.is_dir():
-        train = [load_once(name) for name, one in SOURCES.items() if one.group != group]
-        ours.fit_transfer(train, group, seed=0, without="").save(folder)
-    return sbt.models.load(folder)
+    return ours.left_out_model(group if group in {one.group for one in SOURCES.values()} else "zheng")
 
 
 def adata_of(parts: Sequence[Labelled]) -> ad.AnnData:

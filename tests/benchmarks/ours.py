@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from datasets import Labelled
+    from scipy import sparse
 
+    from scbert_tools.infer.forward import CellStates
     from scbert_tools.model.annotator import Annotator
 
 WORK = Path(os.environ.get("SCBERT_BENCHMARK_WORK", "benchmark_work"))
@@ -101,14 +103,19 @@ def fit_predict(train: Sequence[Labelled], test: Labelled, *, seed: int, without
     annotator = fitted_model(train, test.group, seed=seed, without=without)
     fitted = time.perf_counter()
     cells = cells_of(test).counts
-    states = read_cells(annotator, lambda rows: cells[rows], cells.shape[0], progress=False)
+    states = read_counts(annotator, cells)
     alone = states.probabilities(1.0)
     seconds = fitted - begun, time.perf_counter() - fitted
-    votes = read_cells(voting_alone(annotator), lambda rows: cells[rows], cells.shape[0], progress=False).logits
+    votes = read_counts(voting_alone(annotator), cells).logits
     kept = {"logits": states.logits, "embedding": states.embedding, "votes": votes}
     keep_logits(test.name, seed, without=without, **kept)
     readings = {"ours": alone, "ours_refined": refined(test, alone)}
     return {name: prediction_of(annotator, one, seconds) for name, one in readings.items()}
+
+
+def read_counts(annotator: Annotator, counts: sparse.csr_matrix) -> CellStates:
+    """Return what the model says of some cells."""
+    return read_cells(annotator, lambda rows: counts[rows], counts.shape[0], progress=False)
 
 
 def prediction_of(annotator: Annotator, probabilities: np.ndarray, seconds: tuple[float, float]) -> Prediction:
@@ -166,6 +173,23 @@ def grouped(annotator: Annotator, probabilities: np.ndarray) -> tuple[np.ndarray
 
     names = np.array(sorted({COARSE.get(leaf, leaf) for leaf in annotator.classes}))
     return names, probabilities @ annotator.labels.membership(names).T.astype(np.float32)
+
+
+def left_out_model(group: str, *, without: str = "") -> Annotator:
+    """Return the model that saw no cell of a group of data sets, or what is left of it without a part.
+
+    It is kept in the work folder; ``without`` is a key of :data:`ABLATIONS`.
+    """
+    from datasets import SOURCES
+    from scoring import load_once
+
+    from scbert_tools import models
+
+    folder = WORK / f"left_out{without and '_' + without}" / group
+    if not folder.is_dir():
+        train = [load_once(name) for name, one in SOURCES.items() if one.group != group]
+        fit_transfer(train, group, seed=0, without=without).save(folder)
+    return models.load(folder)
 
 
 @cache

@@ -20,11 +20,10 @@ import torch
 import typer
 from datasets import SHARED
 from held_out import TREE_OF_ALL, material, profiles_without
-from ours import WORK, cells_of, pretrained_without, vocabulary
+from ours import WORK, cells_of, pretrained_without, read_counts, vocabulary
 from scoring import folds, settle, trainable_classes
 from sources import ONTOLOGY, TREE, Source, read_source
 
-from scbert_tools.infer.forward import read_cells
 from scbert_tools.infer.novelty import SIGNS, signs_of_novelty
 from scbert_tools.infer.profiles import likeness_of, log_expression
 from scbert_tools.model.annotator import Calibration
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
     from datasets import Labelled
     from scipy import sparse
 
-    from scbert_tools.infer.forward import CellStates
     from scbert_tools.model.annotator import Annotator
 
 STORED = WORK / "unknown"
@@ -82,11 +80,6 @@ def embedding_of(annotator: Annotator, train: Sequence[Labelled]) -> tuple[np.nd
     """Return the vectors of training cells and the class the model gives them."""
     read = [read_counts(annotator, cells_of(one).counts) for one in train]
     return np.concatenate([x.embedding for x in read]), np.concatenate([x.logits.argmax(axis=1) for x in read])
-
-
-def read_counts(annotator: Annotator, counts: sparse.csr_matrix) -> CellStates:
-    """Return what the model says of some cells."""
-    return read_cells(annotator, lambda rows: counts[rows], counts.shape[0], progress=False)
 
 
 def distances(embedding: np.ndarray, known: tuple[np.ndarray, np.ndarray]) -> dict[str, np.ndarray]:
