@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import typer
 from fitting import (
+    LEVELS,
     beside_bulk,
     fit_gate,
     graph_of,
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
 
 TABLES = {False: FOLDER / "confidence.csv", True: FOLDER / "confidence_published.csv"}
 COVERAGE = 0.9
-LEVELS = (0.01, 0.05)
 N_LABELLED = 150
 """Cells of the user's own that are labelled in the rows ``own``."""
 
@@ -146,18 +146,17 @@ def refined_row(one: HeldOutSet, rest: Sequence[HeldOutSet], gate: tuple[float, 
     temperature = temperature_of([other for other in rest if other.seed == one.seed])
     weights, alone = graph_of(one), one.probabilities(temperature)
     kinds = {
-        "alone": alone,
-        "average": average_evidence(alone, weights),
-        "gated": gated_evidence(alone, weights, gate=gate),
+        "alone": alone @ MEMBERS,
+        "average": average_evidence(alone, weights) @ MEMBERS,
+        "gated": gated_evidence(alone, weights, gate=gate) @ MEMBERS,
     }
+    outcomes = {kind: one.outcome(likely) for kind, likely in kinds.items()}
     row: dict[str, float | str] = {"set": one.name, "seed": one.seed}
-    for kind, probabilities in kinds.items():
-        error = calibration_error(*one.outcome(probabilities @ MEMBERS))
-        row |= {f"f1_{kind}": macro_f1(one, probabilities), f"ece_{kind}": error}
-    before, after = (one.outcome(kinds[kind] @ MEMBERS)[0] for kind in ("alone", "gated"))
-    named = [(kinds[kind] @ MEMBERS).argmax(axis=1) for kind in ("alone", "gated")]
+    for kind, likely in kinds.items():
+        row |= {f"f1_{kind}": macro_f1(one, likely), f"ece_{kind}": calibration_error(*outcomes[kind])}
+    before, after = outcomes["alone"][0], outcomes["gated"][0]
     return row | {
-        "changed": (named[0] != named[1]).mean(),
+        "changed": (kinds["alone"].argmax(axis=1) != kinds["gated"].argmax(axis=1)).mean(),
         "mended": int((~before & after).sum()), "spoiled": int((before & ~after).sum()),
     }  # fmt: skip
 

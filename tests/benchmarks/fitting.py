@@ -29,6 +29,9 @@ CAUTIONS = np.arange(0, 6.25, 0.25)
 
 TOLERANCE = 1e-9
 
+LEVELS = (0.01, 0.05)
+"""P-values of being known below which cells are rejected in the tables."""
+
 
 def log_losses(one: HeldOutSet) -> np.ndarray:
     """Return minus the mean log-likelihood of the outcomes, for every temperature of the grid."""
@@ -142,17 +145,16 @@ def cautious(gate: np.ndarray, caution: float) -> tuple[float, ...]:
     return tuple((gate - caution * (np.arange(len(gate)) == 0)).round(3).tolist())
 
 
-def gain(one: HeldOutSet, gate: tuple[float, ...], temperature: float) -> float:
-    """Return what a gate adds to the macro-F1 of a set."""
-    alone = one.probabilities(temperature)
-    together = gated_evidence(alone, graph_of(one), gate=gate)
-    return macro_f1(one, together) - macro_f1(one, alone)
+def gains(one: HeldOutSet, gates: Sequence[tuple[float, ...]], temperature: float) -> list[float]:
+    """Return what each gate adds to the macro-F1 of a set."""
+    alone, weights = one.probabilities(temperature), graph_of(one)
+    before = macro_f1(one, alone @ MEMBERS)
+    return [macro_f1(one, gated_evidence(alone, weights, gate=gate) @ MEMBERS) - before for gate in gates]
 
 
-def macro_f1(one: HeldOutSet, probabilities: np.ndarray) -> float:
-    """Return the macro-F1 of the likeliest coarse names."""
-    named = np.array(SET_NAMES)[(probabilities @ MEMBERS).argmax(axis=1)]
-    return score(*settle(one.truth, named)).macro_f1
+def macro_f1(one: HeldOutSet, likely: np.ndarray) -> float:
+    """Return the macro-F1 of the likeliest coarse names, (cells, names)."""
+    return score(*settle(one.truth, np.array(SET_NAMES)[likely.argmax(axis=1)])).macro_f1
 
 
 def fit_gate(sets: Sequence[HeldOutSet], temperature: float) -> tuple[float, ...]:
@@ -160,9 +162,8 @@ def fit_gate(sets: Sequence[HeldOutSet], temperature: float) -> tuple[float, ...
     harm = np.zeros(len(CAUTIONS))
     for name in dict.fromkeys(one.name for one in sets):
         gate = gate_weights(others(sets, name), temperature)
-        own = [one for one in sets if one.name == name]
-        gains = [[gain(one, cautious(gate, caution), temperature) for one in own] for caution in CAUTIONS]
-        harm = np.maximum(harm, -np.mean(gains, axis=1))
+        gates = [cautious(gate, caution) for caution in CAUTIONS]
+        harm = np.maximum(harm, -np.mean([gains(one, gates, temperature) for one in sets if one.name == name], axis=0))
     harmless = np.flatnonzero(harm <= TOLERANCE)
     caution = CAUTIONS[harmless[0] if len(harmless) else -1]
     return cautious(gate_weights(sets, temperature), caution)

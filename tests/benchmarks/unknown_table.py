@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from fitting import beside_bulk, connectivities, remembered, usual_of
+from fitting import LEVELS, beside_bulk, connectivities, remembered, usual_of
 from held_out import held_out_sets, others
 from results import FOLDER, markdown
 from sklearn.metrics import roc_auc_score
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from scipy import sparse
 
 TABLE = FOLDER / "unknown.csv"
-LEVELS = (0.01, 0.05)
 BESIDE, TOGETHER, ALONE = (
     [f"rejected_{how}_at_{level}" for level in LEVELS] for how in ("beside", "together", "alone")
 )
