@@ -114,7 +114,8 @@ def trained(annotator: sbt.Annotator) -> sbt.Annotator:
 def knowing(trained: sbt.Annotator) -> sbt.Annotator:
     """The trained model with what it remembers of 150 held-out toy cells; shared, so leave it as it is."""
     from scbert_tools.infer.held_out import HeldOutCells, remember
-    from scbert_tools.infer.profiles import LabelledCells, log_expression
+    from scbert_tools.infer.profiles import LabelledCells, class_profiles, log_expression
+    from scbert_tools.infer.surplus import marker_weights
 
     rng = np.random.default_rng(2)
     leaf = np.repeat(np.arange(3), 50)
@@ -122,8 +123,10 @@ def knowing(trained: sbt.Annotator) -> sbt.Annotator:
     counts = sparse.csr_matrix(rng.poisson(np.where(marked[leaf], 20.0, 1.0)).astype(np.float32))
     cells = LabelledCells(log_expression(counts), np.eye(3, dtype=bool)[leaf], np.ones(len(GENES), bool))
     states = read_cells(trained, lambda rows: counts[rows], 150, progress=False)
-    held_out = HeldOutCells(states.logits, leaf, states.n_tokens, cells)
-    known = remember(trained.labels, [cells], [held_out], names=trained.classes, temperature=1.0, rng=rng)
+    same = sparse.csr_matrix(np.equal.outer(leaf, leaf) / 50)
+    held_out = HeldOutCells(states.logits, leaf, states.n_tokens, cells, class_profiles([cells]), same)
+    how = {"names": trained.classes, "markers": marker_weights(GENES), "temperature": 1.0, "rng": rng}
+    known = remember(trained.labels, [cells], [held_out], **how)
     return replace(trained, known=known, calibration=Calibration(set_names=trained.classes), name="knowing")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,8 +13,10 @@ from ..model.known_cells import KnownCells
 from .conformal import held_out_scores
 from .doublets import doublet_scores, incompatible
 from .familiarity import LOW_COVERAGE
-from .novelty import ALIKE, bulk, equal_sample, novelty, signs_of_novelty, usual_signs
+from .novelty import ALIKE, bulk, equal_sample, novelty, signs_of_novelty
 from .profiles import LabelledCells, class_profiles, likeness_of
+from .surplus import expected_on, surplus
+from .usual_signs import usual_signs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,7 +47,7 @@ class HeldOutCells:
     cells
         Their expression.
     profiles
-        (classes, genes) profiles made without this data set; ``None`` takes those of the model.
+        (classes, genes) profiles of the classes, made without this data set.
     weights
         (cells, cells) how much each cell listens to its neighbours; ``None`` if there is no graph of them.
     """
@@ -54,18 +56,84 @@ class HeldOutCells:
     code: NDArray[np.int64]
     n_genes: NDArray[np.int64]
     cells: LabelledCells
-    profiles: NDArray[np.float32] | None = None
+    profiles: NDArray[np.float32]
     weights: sparse.csr_matrix | None = None
-
-    def likeness(self, profiles: NDArray[np.float32]) -> Likeness:
-        """Return the likeness of the cells to classes whose profiles were made without them, if there are such."""
-        chosen = profiles if self.profiles is None else self.profiles
-        return likeness_of(self.cells.logs, chosen * self.cells.measured)
 
     @cached_property
     def best(self) -> NDArray[np.int64]:
         """(cells,) likeliest class."""
         return self.logits.argmax(axis=1)
+
+    @cached_property
+    def likeness(self) -> Likeness:
+        """Likeness of the cells to the classes."""
+        return likeness_of(self.cells.logs, self.profiles * self.cells.measured)
+
+    @cached_property
+    def expected(self) -> NDArray[np.float32]:
+        """(classes, genes) what is expected of the classes on the genes that were measured."""
+        return expected_on(self.profiles, self.cells.measured)
+
+    def surplus(
+        self,
+        markers: NDArray[np.float32],
+        *,
+        temperature: float,
+        weights: sparse.csr_matrix | None = None,
+    ) -> NDArray[np.float32]:
+        """Return the surplus of known markers in each cell, or in those it listens to: (cells,)."""
+        columns = np.flatnonzero(markers)
+        likely = softmax(self.logits / np.float32(temperature), axis=1)
+        expected = self.expected[:, columns]
+        return surplus(self.cells.logs[:, columns], likely, expected, markers[columns], weights=weights)
+
+
+@dataclass(frozen=True, kw_only=True)
+class UsualNovelty:
+    """What is usual of held-out cells: fields of :class:`~scbert_tools.model.known_cells.KnownCells`."""
+
+    usual: NDArray[np.float32]
+    depths: NDArray[np.float32]
+    bulks: NDArray[np.float32]
+    novelty: NDArray[np.float32]
+    bulks_together: NDArray[np.float32] | None
+    novelty_together: NDArray[np.float32] | None
+
+
+def usual_novelty(
+    tree: LabelTree,
+    held_out: Sequence[HeldOutCells],
+    *,
+    markers: NDArray[np.float32],
+    temperature: float,
+    rng: np.random.Generator,
+) -> UsualNovelty:
+    """Return how odd held-out cells are by themselves and together, each beside the bulk of its data set.
+
+    Parameters
+    ----------
+    tree, held_out, markers, temperature, rng
+        As in :func:`remember`.
+    """
+    beyond = partial(HeldOutCells.surplus, markers=markers, temperature=temperature)
+    signs = [signs_of_novelty(one.logits, one.likeness, beyond(one)) for one in held_out]
+    usual, depths = usual_of_sets(tree, held_out, signs, rng=rng)
+    odd = [
+        novelty(sign, one.best, one.n_genes, usual=usual, depth_range=depths)
+        for sign, one in zip(signs, held_out, strict=True)
+    ]
+    together = [beyond(one, weights=one.weights) for one in held_out if one.weights is not None]
+    bulks, bulks_together = ([bulk(x, np.inf) for x in each] for each in (odd, together))
+    return UsualNovelty(
+        usual=usual,
+        depths=np.array(depths, np.float32),
+        bulks=np.array(bulks, np.float32),
+        novelty=equal_sample([x - middle for x, middle in zip(odd, bulks, strict=True)], rng=rng),
+        bulks_together=np.array(bulks_together, np.float32) if together else None,
+        novelty_together=equal_sample([x - y for x, y in zip(together, bulks_together, strict=True)], rng=rng)
+        if together
+        else None,
+    )
 
 
 def remember(
@@ -74,6 +142,7 @@ def remember(
     held_out: Sequence[HeldOutCells],
     *,
     names: Sequence[str],
+    markers: NDArray[np.float32],
     temperature: float,
     rng: np.random.Generator,
 ) -> KnownCells:
@@ -89,33 +158,22 @@ def remember(
         Cells of every held-out data set.
     names
         Labels that sets are made of; every leaf stands under exactly one.
+    markers
+        (genes,) from :func:`~scbert_tools.infer.surplus.marker_weights`.
     temperature
         What logits are divided by.
     rng
         Chooses cells where there are many.
     """
-    profiles = class_profiles(training)
-    likeness = [one.likeness(profiles) for one in held_out]
-    signs = [signs_of_novelty(one.logits, like) for one, like in zip(held_out, likeness, strict=True)]
-    usual, (low, high) = usual_of_sets(tree, held_out, signs, rng=rng)
-    odd = [
-        novelty(sign, one.best, one.n_genes, usual=usual, depth_range=(low, high))
-        for sign, one in zip(signs, held_out, strict=True)
-    ]
-    bulks = np.array([bulk(one, np.inf) for one in odd], np.float32)
-    odd = [one - bulk(one, float(bulks.max())) for one in odd]
-    together = [one.weights @ x for one, x in zip(held_out, odd, strict=True) if one.weights is not None]
+    likeness = [one.likeness for one in held_out]
     double = [doublet_scores(like, incompatible(tree, like.gram)) for like in likeness]
     return KnownCells(
-        profiles=profiles,
-        usual=usual,
-        depths=np.array([low, high], np.float32),
-        novelty=equal_sample(odd, rng=rng),
+        profiles=class_profiles(training),
+        markers=markers,
         doublet=equal_sample(double, rng=rng),
         set_scores=set_scores(tree, held_out, names=names, temperature=temperature),
         n_genes=genes_per_cell(training),
-        bulks=bulks,
-        novelty_together=equal_sample(together, rng=rng) if together else None,
+        **vars(usual_novelty(tree, held_out, markers=markers, temperature=temperature, rng=rng)),
     )
 
 

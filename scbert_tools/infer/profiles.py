@@ -73,7 +73,7 @@ class Likeness:
 
 
 class ProfileReader:
-    """Hands out rows and notes, on their way to the network, how like the classes they are.
+    """Hands out rows and notes, on their way to the network, how like the classes they are and what markers they hold.
 
     Parameters
     ----------
@@ -83,22 +83,39 @@ class ProfileReader:
         (classes, genes) mean log-expression; genes that were not measured must be zero.
     n_cells
         Number of cells.
+    markers
+        Places of genes whose expression is kept.
     """
 
-    def __init__(self, rows: Callable[[slice], sparse.csr_matrix], profiles: NDArray[np.float32], n_cells: int) -> None:
+    def __init__(
+        self,
+        rows: Callable[[slice], sparse.csr_matrix],
+        profiles: NDArray[np.float32],
+        n_cells: int,
+        *,
+        markers: NDArray[np.int64],
+    ) -> None:
         self.rows, self.known, self.columns = rows, (profiles != 0).any(axis=0), _columns(profiles)
         products = np.zeros((n_cells, len(profiles)), np.float32)
         norms, rarity, strangeness = np.zeros((3, n_cells), np.float32)
         self.likeness = Likeness(products, norms, profiles @ profiles.T, rarity, strangeness)
         """What was noted of the cells handed out so far."""
+        self.markers, self._kept = markers, dict[int, sparse.csr_matrix]()
 
     def __call__(self, cells: slice) -> sparse.csr_matrix:
         """Return the rows of some cells and keep their products with the profiles."""
         rows = self.rows(cells)
-        found = _sums(log_expression(rows, known=self.known), self.columns)
-        for name, values in found.items():
+        logs = log_expression(rows, known=self.known)
+        for name, values in _sums(logs, self.columns).items():
             getattr(self.likeness, name)[cells] = values
+        self._kept[cells.start] = logs[:, self.markers]
         return rows
+
+    @property
+    def observed(self) -> sparse.csr_matrix:
+        """(cells, markers) log-expression of the markers in the cells handed out so far."""
+        none = sparse.csr_matrix((0, len(self.markers)), dtype=np.float32)
+        return sparse.vstack([none, *(self._kept[start] for start in sorted(self._kept))], format="csr")
 
 
 def log_expression(rows: sparse.csr_matrix, *, known: NDArray[np.bool_] | None = None) -> sparse.csr_matrix:

@@ -12,9 +12,10 @@ from .decide import decide
 from .doublets import doublet_scores, incompatible
 from .familiarity import LOW_COVERAGE
 from .forward import read_cells
-from .novelty import novelty_of, p_known, p_value
+from .novelty import novelty_of, novelty_together, p_known, p_value, signs_of_novelty
 from .profiles import ProfileReader
 from .refine import GATE, changes, gated_evidence
+from .surplus import expected_on, surplus
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from scipy.sparse.linalg import LinearOperator
 
     from ..model.annotator import Annotator
+    from ..model.known_cells import KnownCells
     from .decide import Decision
     from .forward import CellStates
     from .profiles import Likeness
@@ -42,13 +44,21 @@ class Reading:
         The network's answer.
     likeness
         Likeness to the profiles of the model, if it knows any.
-    gene_coverage
-        Share of the model's genes that were measured.
+    measured
+        (vocabulary,) which genes of the model the data hold.
+    observed
+        (cells, markers) log-expression of the markers that the model looks at, if it does.
     """
 
     states: CellStates
     likeness: Likeness | None
-    gene_coverage: float
+    measured: NDArray[np.bool_]
+    observed: sparse.csr_matrix | None = None
+
+    @property
+    def gene_coverage(self) -> float:
+        """Share of the model's genes that were measured."""
+        return float(self.measured.mean())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,11 +110,12 @@ def read_all(
     progress
         Show a progress bar when there are many cells.
     """
-    if annotator.known is None:
-        return Reading(read_cells(annotator, rows, n_cells, progress=progress), None, float(measured.mean()))
-    reader = ProfileReader(rows, annotator.known.profiles * measured, n_cells)
+    known = annotator.known
+    if known is None:
+        return Reading(read_cells(annotator, rows, n_cells, progress=progress), None, measured)
+    reader = ProfileReader(rows, known.profiles * measured, n_cells, markers=known.marker_columns)
     states = read_cells(annotator, reader, n_cells, progress=progress)
-    return Reading(states, reader.likeness, float(measured.mean()))
+    return Reading(states, reader.likeness, measured, None if known.markers is None else reader.observed)
 
 
 def judge(
@@ -159,11 +170,43 @@ def p_known_of(
     annotator: Annotator, reading: Reading, weights: sparse.csr_matrix | LinearOperator | None = None
 ) -> NDArray[np.float32] | None:
     """Return the share of held-out known cells that are at least as odd as each cell, or ``None``: (cells,)."""
-    if annotator.known is None or reading.likeness is None:
+    known, states = annotator.known, reading.states
+    if known is None or reading.likeness is None:
         return None
-    states = reading.states
-    odd = novelty_of(states.logits, reading.likeness, n_genes=states.n_tokens, known=annotator.known)
-    return np.where(states.n_tokens > 0, p_known(odd, annotator.known, weights=weights), np.float32(1))
+    # At the temperature that held-out cells were judged at, whatever labels of the user's own say.
+    likely = states.probabilities(annotator.calibration.temperature) * (states.n_tokens > 0)[:, None]
+    signs = signs_of_novelty(states.logits, reading.likeness, _surplus(known, reading, likely))
+    odd = novelty_of(signs, states.logits.argmax(axis=1), n_genes=states.n_tokens, known=known)
+    together = None if weights is None else _together(known, reading, likely, odd, weights)
+    return np.where(states.n_tokens > 0, p_known(odd, known, together=together), np.float32(1))
+
+
+def _surplus(
+    known: KnownCells,
+    reading: Reading,
+    likely: NDArray[np.float32],
+    weights: sparse.csr_matrix | LinearOperator | None = None,
+) -> NDArray[np.float32] | None:
+    """Return the surplus of markers in each cell, or in those it listens to; ``None`` if the model knows no markers."""
+    if known.markers is None or reading.observed is None:
+        return None
+    columns = known.marker_columns
+    expected = expected_on(known.profiles, reading.measured)[:, columns]
+    return surplus(reading.observed, likely, expected, known.markers[columns], weights=weights)
+
+
+def _together(
+    known: KnownCells,
+    reading: Reading,
+    likely: NDArray[np.float32],
+    odd: NDArray[np.float32],
+    weights: sparse.csr_matrix | LinearOperator,
+) -> NDArray[np.float32] | None:
+    """Return how odd the cells are that each cell listens to, as the model remembers it of held-out cells."""
+    if known.markers is None:
+        return np.asarray(weights @ odd, np.float32)
+    found = _surplus(known, reading, likely, weights)
+    return None if found is None else novelty_together(found, n_genes=reading.states.n_tokens, known=known)
 
 
 def doublet_like(annotator: Annotator, reading: Reading) -> NDArray[np.bool_] | None:

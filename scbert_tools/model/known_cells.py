@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-STORED_AS = {"profiles": np.float16}
-"""The one large table is stored with half the digits."""
+STORED_AS = {"profiles": np.float16, "markers": np.float16}
+"""What is large, or small whole numbers, is stored with half the digits."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +40,12 @@ class KnownCells:
     bulks: NDArray[np.float32] | None = None
     """(sets,) median novelty of each held-out data set; ``None`` if the model judges cells by themselves."""
     novelty_together: NDArray[np.float32] | None = None
-    """(n,) novelty of held-out cells averaged over their neighbours, sorted; ``None`` if there was no graph of them."""
+    """(n,) surplus of markers in the neighbours of held-out cells beside the bulk of their data set, sorted; in models
+    without ``markers``, their novelty averaged over neighbours. ``None`` if there was no graph of them."""
+    bulks_together: NDArray[np.float32] | None = None
+    """(sets,) median surplus of markers in the neighbours of cells of each held-out data set."""
+    markers: NDArray[np.float32] | None = None
+    """(genes,) what each gene counts as a known marker, mostly zero; ``None`` if the model looks at none."""
 
     def __post_init__(self) -> None:
         if len(self.profiles) != self.usual.shape[1]:
@@ -48,6 +53,11 @@ class KnownCells:
                 f"`profiles` are of {len(self.profiles)} classes and `usual` of {self.usual.shape[1]}; use one model's."
             )
             raise ValueError(msg)
+
+    @property
+    def marker_columns(self) -> NDArray[np.int64]:
+        """Places of the known markers among the genes."""
+        return np.flatnonzero(0 if self.markers is None else self.markers)
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """Return every array as it is stored."""

@@ -88,7 +88,8 @@ def annotate(
     ``obs["scbert_p_known"]``
         Share of held-out cells of known types that look at least as odd, each beside the others of its data set; a
         p-value (float32). What makes all cells odd, such as another chemistry, is forgiven as far as it has been seen.
-        With ``refine``, the mean over the cells listened to is judged as well: a group says more than a cell.
+        Known markers that no class explains count as odd, lack of them does not. With ``refine``, those of the cells
+        listened to are judged as well: a sibling of known types shows in a group, hardly in a cell.
     ``obs["scbert_novel"]``
         Clusters ``"novel 1"``, ``"novel 2"`` … proposed among cells unlike known types (category; missing elsewhere).
     ``obs["scbert_doublet"]``
@@ -117,7 +118,7 @@ def annotate(
     -----
     The idea of a Transformer over expressed genes follows scBERT (Yang et al. 2022, doi:10.1038/s42256-022-00534-z).
     Sets are conformal, with one promise per label (Sadinle et al. 2019, doi:10.1080/01621459.2017.1395341); ``uns``
-    says what it needs to hold.
+    says what it needs to hold. Known markers: Cell Marker Accordion (MIT).
 
     Examples
     --------

@@ -18,6 +18,7 @@ from held_out import SET_NAMES, TREE_OF_ALL, HeldOutSet, held_out_sets, material
 from sources import LABELLED, read_source
 
 from scbert_tools.infer.held_out import remember
+from scbert_tools.infer.surplus import marker_weights
 from scbert_tools.model.annotator import Annotator, Calibration
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def calibrated(annotator: Annotator, sets: Sequence[HeldOutSet]) -> Annotator:
         training_cells(annotator.vocabulary),
         [held_out_cells(one) for one in sets],
         names=SET_NAMES,
+        markers=marker_weights(annotator.vocabulary.genes),
         temperature=temperature,
         rng=np.random.default_rng(0),
     )

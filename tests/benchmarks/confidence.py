@@ -12,18 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 import typer
-from fitting import (
-    LEVELS,
-    beside_bulk,
-    fit_gate,
-    graph_of,
-    held_out_cells,
-    macro_f1,
-    novelty_scores,
-    remembered,
-    temperature_of,
-    usual_of,
-)
+from fitting import LEVELS, fit_gate, graph_of, held_out_cells, judged, macro_f1, temperature_of, usual_of
 from held_out import MEMBERS, SET_NAMES, TREE_OF_ALL, HeldOutSet, held_out_sets, material, others, profiles_without
 from ours import cells_of
 from results import FOLDER, markdown
@@ -32,7 +21,6 @@ from scoring import AMBIGUOUS, calibration_error, load_once
 from scbert_tools.infer.conformal import HeldOut, cells_needed, completed, label_sets
 from scbert_tools.infer.doublets import doublet_scores, incompatible
 from scbert_tools.infer.held_out import set_scores
-from scbert_tools.infer.novelty import p_known
 from scbert_tools.infer.profiles import likeness_of, log_expression
 from scbert_tools.infer.recalibrate import scores_from, updated_temperature
 from scbert_tools.infer.refine import average_evidence, gated_evidence
@@ -100,15 +88,12 @@ def confidence_rows(sets: Sequence[HeldOutSet]) -> list[dict[str, float | str]]:
         model = sets_of(rest, temperature)
         transfer = coverage_row(one, everything, model, temperature)
         own = pd.DataFrame([own_cells(one, temperature, model, rng) for _ in range(N_REPEATS)]).mean()
-        usual = usual_of(rest)
-        known = remembered(rest, usual)
-        odd = beside_bulk(novelty_scores(one, usual), known)
-        p_alone, p_together = p_known(odd, known), p_known(odd, known, weights=graph_of(one))
+        odd = judged(held_out_cells(one), usual_of(rest, temperature), temperature)
         rows.append(
             {"set": one.name, "seed": one.seed, "temperature": temperature, "right": right.mean()}
             | {"ece_raw": raw, "ece": fitted} | transfer | own.add_prefix("own_").to_dict()
-            | {f"rejected_at_{level}": (p_alone < level).mean() for level in LEVELS}
-            | {f"rejected_together_at_{level}": (p_together < level).mean() for level in LEVELS}
+            | {f"rejected_at_{level}": (odd.p_alone < level).mean() for level in LEVELS}
+            | {f"rejected_together_at_{level}": (odd.p_together < level).mean() for level in LEVELS}
             | {"doublet_auroc": doublet_auroc(one, rng)}
         )  # fmt: skip
     return rows
@@ -118,7 +103,8 @@ def doublet_auroc(one: HeldOutSet, rng: np.random.Generator) -> float:
     """Return how well made-up doublets of two incompatible types are told from single cells."""
     from sklearn.metrics import roc_auc_score
 
-    counts, pairs = cells_of(load_once(one.name)).counts[one.rows], incompatible(TREE_OF_ALL, one.likeness.gram)
+    counts, likeness = cells_of(load_once(one.name)).counts[one.rows], held_out_cells(one).likeness
+    pairs = incompatible(TREE_OF_ALL, likeness.gram)
     lineage = np.array([TREE_OF_ALL.lineage(name)[-2:][0] if name in TREE_OF_ALL.names else name for name in one.truth])
     first, second = rng.integers(len(lineage), size=(2, 2000))
     apart = np.flatnonzero(lineage[first] != lineage[second])[:500]
@@ -126,7 +112,7 @@ def doublet_auroc(one: HeldOutSet, rng: np.random.Generator) -> float:
         return float("nan")
     both = log_expression((counts[first[apart]] + counts[second[apart]]).tocsr())
     profiles = profiles_without(load_once(one.name).group) * material(one.name).measured
-    scores = [doublet_scores(one.likeness, pairs), doublet_scores(likeness_of(both, profiles), pairs)]
+    scores = [doublet_scores(likeness, pairs), doublet_scores(likeness_of(both, profiles), pairs)]
     return float(roc_auc_score(np.repeat([0, 1], [len(x) for x in scores]), np.concatenate(scores)))
 
 

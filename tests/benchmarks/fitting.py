@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from functools import cache
-from types import SimpleNamespace
+from dataclasses import dataclass
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 from held_out import MEMBERS, SET_NAMES, TREE_OF_ALL, HeldOutSet, material, others, profiles_without
-from ours import WORK
+from ours import WORK, vocabulary
 from scipy import sparse
 from scoring import load_once, score, settle
 
-from scbert_tools.infer.held_out import HeldOutCells, usual_of_sets
-from scbert_tools.infer.novelty import CELLS_BELIEVED, bulk, equal_sample, novelty, signs_of_novelty
+from scbert_tools.infer.held_out import HeldOutCells, UsualNovelty, usual_novelty
+from scbert_tools.infer.novelty import novelty_of, novelty_together, p_known, signs_of_novelty
 from scbert_tools.infer.profiles import LabelledCells
 from scbert_tools.infer.refine import average_evidence, gated_evidence, neighbour_weights, reasons_to_listen
+from scbert_tools.infer.surplus import marker_weights
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,15 +44,10 @@ def log_losses(one: HeldOutSet) -> np.ndarray:
     return np.array(losses)
 
 
-LOSSES: dict[tuple[str, int, int], np.ndarray] = {}
-
-
+@cache
 def own_temperature(one: HeldOutSet) -> float:
     """Return the temperature that suits one set best."""
-    key = one.name, one.seed, len(one.truth)
-    if key not in LOSSES:
-        LOSSES[key] = log_losses(one)
-    return float(GRID[LOSSES[key].argmin()])
+    return float(GRID[log_losses(one).argmin()])
 
 
 def temperature_of(sets: Sequence[HeldOutSet]) -> float:
@@ -59,6 +55,13 @@ def temperature_of(sets: Sequence[HeldOutSet]) -> float:
     return float(np.exp(np.log([own_temperature(one) for one in sets]).mean()))
 
 
+@cache
+def markers() -> np.ndarray:
+    """Return what every gene counts as a known marker."""
+    return marker_weights(vocabulary().genes)
+
+
+@cache
 def held_out_cells(one: HeldOutSet) -> HeldOutCells:
     """Return a left-out set as the package takes it."""
     whole = material(one.name)
@@ -67,31 +70,31 @@ def held_out_cells(one: HeldOutSet) -> HeldOutCells:
     return HeldOutCells(one.logits, one.code, one.n_genes, cells, profiles, graph_of(one))
 
 
-def usual_of(sets: Sequence[HeldOutSet]) -> tuple[np.ndarray, tuple[float, float]]:
-    """Return the usual signs of novelty in held-out sets and the depths they were seen at."""
-    signs = [signs_of_novelty(one.logits, one.likeness) for one in sets]
-    return usual_of_sets(TREE_OF_ALL, [held_out_cells(one) for one in sets], signs, rng=np.random.default_rng(0))
+def usual_of(sets: Sequence[HeldOutSet], temperature: float) -> UsualNovelty:
+    """Return what is usual of the cells of held-out sets."""
+    cells, rng = [held_out_cells(one) for one in sets], np.random.default_rng(0)
+    return usual_novelty(TREE_OF_ALL, cells, markers=markers(), temperature=temperature, rng=rng)
 
 
-def novelty_scores(one: HeldOutSet, usual: tuple[np.ndarray, tuple[float, float]]) -> np.ndarray:
-    """Return the novelty of the cells of a set."""
-    signs = signs_of_novelty(one.logits, one.likeness)
-    return novelty(signs, one.logits.argmax(axis=1), one.n_genes, usual=usual[0], depth_range=usual[1])
+@dataclass(frozen=True)
+class Judged:
+    """How odd the cells of one data set are: signs and surplus as they are, and p-values of being known."""
+
+    signs: np.ndarray
+    novelty: np.ndarray
+    together: np.ndarray | None
+    p_alone: np.ndarray
+    p_together: np.ndarray
 
 
-def remembered(sets: Sequence[HeldOutSet], usual: tuple[np.ndarray, tuple[float, float]]) -> SimpleNamespace:
-    """Return what the package compares the oddness of cells with: known cells beside the bulk of their sets."""
-    odd = [novelty_scores(one, usual) for one in sets]
-    bulks = np.array([bulk(one, np.inf) for one in odd])
-    odd = [one - bulk(one, bulks.max()) for one in odd]
-    together = [graph_of(one) @ x for one, x in zip(sets, odd, strict=True)]
-    sample = (equal_sample(each, rng=np.random.default_rng(0)) for each in (odd, together))
-    return SimpleNamespace(bulks=bulks, **dict(zip(("novelty", "novelty_together"), sample, strict=True)))
-
-
-def beside_bulk(odd: np.ndarray, known: SimpleNamespace) -> np.ndarray:
-    """Return the novelty of the cells of a data set as the package judges it."""
-    return odd - bulk(odd, known.bulks.max(), believed=CELLS_BELIEVED)
+def judged(one: HeldOutCells, usual: UsualNovelty, temperature: float) -> Judged:
+    """Return how odd the cells of a data set are, as the package judges it by what is usual elsewhere."""
+    surplus = partial(one.surplus, markers(), temperature=temperature)
+    signs = signs_of_novelty(one.logits, one.likeness, surplus())
+    odd, group = novelty_of(signs, one.best, n_genes=one.n_genes, known=usual), None
+    if one.weights is not None:
+        group = novelty_together(surplus(weights=one.weights), n_genes=one.n_genes, known=usual)
+    return Judged(signs, odd, group, p_known(odd, usual), p_known(odd, usual, together=group))
 
 
 @cache

@@ -14,7 +14,7 @@ from scipy.special import softmax
 from scoring import AMBIGUOUS, folds, load_once, settle, trainable_classes
 from sources import ONTOLOGY, TREE
 
-from scbert_tools.infer.profiles import LabelledCells, class_profiles, likeness_of, log_expression
+from scbert_tools.infer.profiles import LabelledCells, class_profiles, log_expression
 from scbert_tools.infer.recalibrate import names_of_labels
 from scbert_tools.model.labels import LabelTree
 
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from datasets import Labelled
     from sources import Cells
-
-    from scbert_tools.infer.profiles import Likeness
 
 TREE_OF_ALL = LabelTree(TREE, ONTOLOGY)
 SET_NAMES = tuple(dict.fromkeys(COARSE.get(leaf, leaf) for leaf in TREE_OF_ALL.leaves))
@@ -63,7 +61,7 @@ def profiles_without(group: str, gone: str = "") -> np.ndarray:
     return class_profiles([LabelledCells(one.logs[rows], one.allowed[rows], one.measured) for one, rows in kept])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class HeldOutSet:
     """One left-out set as one model saw it; arrays hold the cells whose class could be learned."""
 
@@ -73,12 +71,6 @@ class HeldOutSet:
     truth: np.ndarray  # (cells,) coarse names, AMBIGUOUS among them
     rows: np.ndarray  # (cells,) places in the whole set
     n_genes: np.ndarray
-
-    @cached_property
-    def likeness(self) -> Likeness:
-        """Likeness to the profiles of the training sets."""
-        one, group = material(self.name), load_once(self.name).group
-        return likeness_of(one.logs[self.rows], profiles_without(group) * one.measured)
 
     @cached_property
     def code(self) -> np.ndarray:

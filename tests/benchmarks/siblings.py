@@ -1,11 +1,11 @@
-"""One type left out of all training sets, told by votes of genes alone: a training of seconds for every type and set.
+"""Types that nobody taught, told by votes of genes alone: a training of seconds for every sibling and set.
 
     python siblings.py
 
 The votes are the convex part of the head, solved on labelled cells as they are: no Transformer, no augmentation, no
 known markers, no teacher. What is usual is learned from votes of the same kind for every left-out set, with no type
-left out. ``unknown.py --without`` asks the same of a whole model. Scores go to the work folder, where
-``unknown_table.py`` finds them.
+left out. ``unknown.py`` asks the same of a whole model. Logits go to the work folder, where ``unknown_table.py`` finds
+them.
 """
 
 from __future__ import annotations
@@ -14,15 +14,12 @@ import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
-from held_out import TREE_OF_ALL, material, profiles_without
+from held_out import TREE_OF_ALL
 from ours import WORK, cells_of
 from pbmc import labelled_reference
-from scipy.special import softmax
-from scoring import folds, settle, trainable_classes
-from unknown import SIBLINGS, STORED, VOTES, without_type
+from scoring import folds
+from unknown import SIBLINGS, STORED, VOTES, groups_of, on_all_leaves, store, without_type
 
-from scbert_tools.infer.novelty import SIGNS, signs_of_novelty
-from scbert_tools.infer.profiles import likeness_of
 from scbert_tools.model.heads import VOTE_POWER
 from scbert_tools.tokens.levels import Levels, to_levels
 from scbert_tools.train.votes import Votes, loudness_of, solve_votes
@@ -36,6 +33,9 @@ if TYPE_CHECKING:
 PENALTY = 3e-4
 FEWEST = 25
 """Sets with fewer cells of the type say little about it."""
+
+BESIDE_FOREIGN = ("symphony", "pbmc3k")
+"""Sets that are shown together with foreign cells: a panel and all genes."""
 
 
 def loud(counts: sparse.csr_matrix) -> sparse.csr_matrix:
@@ -52,21 +52,12 @@ def votes_without(train: Sequence[Labelled], gone: str) -> tuple[Votes, np.ndarr
     return solve_votes(loud(reference.counts), allowed, weight, penalty=PENALTY), leaves
 
 
-def keep_scores(test: Labelled, train: Sequence[Labelled], gone: str) -> None:
-    """Leave the scores of the cells of a set for one type left out."""
+def keep_groups(test: Labelled, train: Sequence[Labelled], gone: str, *, foreign: bool = False) -> None:
+    """Leave the logits of a set for one type left out, or of the set beside foreign cells."""
     votes, leaves = votes_without(train, gone)
-    one, truth = material(test.name), test.coarse
-    profiles = profiles_without(test.group, gone) * one.measured
-    logits = votes(loud(cells_of(test).counts))
-    signs = signs_of_novelty(logits, likeness_of(one.logs, profiles[leaves]))
-    scores = dict(zip(SIGNS, signs, strict=True)) | {"max_softmax": -softmax(logits, axis=1).max(axis=1)}
-    scores |= {"best": leaves[logits.argmax(axis=1)], "n_genes": np.diff(one.logs.indptr)}
-    asked = np.isin(settle(truth, truth)[0], trainable_classes(np.concatenate([x.coarse for x in train])))
-    flat = {f"known:{key}": x for key, x in scores.items()}
-    folder = STORED / VOTES
-    folder.mkdir(parents=True, exist_ok=True)
-    file = "_".join([test.name, "0", *gone.split()])
-    np.savez_compressed(folder / f"{file}.npz", truth=truth, asked=asked, without=gone, **flat)
+    groups = groups_of(test, foreign=foreign).items()
+    seen = {group: {"logits": on_all_leaves(votes(loud(counts)), leaves)} for group, (counts, _) in groups}
+    store(STORED / VOTES, test, train, seen, seed="0", without=gone)
 
 
 def keep_logits(test: Labelled, train: Sequence[Labelled]) -> None:
@@ -78,12 +69,14 @@ def keep_logits(test: Labelled, train: Sequence[Labelled]) -> None:
 
 
 def main() -> None:
-    """Leave every type out for every set that holds enough of it."""
+    """Leave every type out for every set that holds enough of it, and show two sets beside foreign cells."""
     for test, train in folds():
         keep_logits(test, train)
+        if test.name in BESIDE_FOREIGN:
+            keep_groups(test, train, "", foreign=True)
         for gone in SIBLINGS:
             if (test.coarse == gone).sum() >= FEWEST:
-                keep_scores(test, train, gone)
+                keep_groups(test, train, gone)
                 sys.stderr.write(f"{gone} left out, known cells of {test.name}\n")
 
 

@@ -4,7 +4,7 @@
     python unknown.py --left-out symphony --seed 0 --without "NK cell"  # a sibling nobody taught
     python unknown_table.py
 
-Every training is a job of its own and leaves the scores of its cells in the work folder.
+Every training is a job of its own and leaves its logits, and distances of its vectors, in the work folder.
 """
 
 from __future__ import annotations
@@ -19,17 +19,16 @@ import pbmc
 import torch
 import typer
 from datasets import SHARED
-from held_out import TREE_OF_ALL, material, profiles_without
+from held_out import TREE_OF_ALL, material
 from ours import WORK, cells_of, pretrained_without, read_counts, vocabulary
 from scoring import folds, settle, trainable_classes
 from sources import ONTOLOGY, TREE, Source, read_source
 
-from scbert_tools.infer.novelty import SIGNS, signs_of_novelty
-from scbert_tools.infer.profiles import likeness_of, log_expression
 from scbert_tools.model.annotator import Calibration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from datasets import Labelled
     from scipy import sparse
@@ -96,30 +95,20 @@ def distances(embedding: np.ndarray, known: tuple[np.ndarray, np.ndarray]) -> di
     return {"mahalanobis": squared.sum(axis=2).min(axis=1), "prototype": -(unit[0] @ unit[1].T).max(axis=1)}
 
 
-def disagreement(annotator: Annotator, logits: np.ndarray, embedding: np.ndarray) -> np.ndarray:
-    """Return how far votes of genes and corrected votes are apart (symmetric Kullback-Leibler divergence)."""
-    with torch.inference_mode():
-        votes = logits - annotator.network.head.correction(torch.from_numpy(embedding)).numpy()
-    p, q = (np.exp(x - x.max(axis=1, keepdims=True)) for x in (logits, votes))
-    p, q = (np.maximum(x / x.sum(axis=1, keepdims=True), 1e-6) for x in (p, q))
-    return ((p - q) * np.log(p / q)).sum(axis=1)
+def on_all_leaves(logits: np.ndarray, leaves: Sequence[int]) -> np.ndarray:
+    """Return logits of all classes of the tree; classes that nobody taught are impossible."""
+    every = np.full((len(logits), len(TREE_OF_ALL.leaves)), -np.inf, np.float32)
+    every[:, leaves] = logits
+    return every
 
 
-def scores_of(
-    annotator: Annotator, known: tuple[np.ndarray, np.ndarray], counts: sparse.csr_matrix, profiles: np.ndarray
+def seen_by(
+    annotator: Annotator, known: tuple[np.ndarray, np.ndarray], counts: sparse.csr_matrix
 ) -> dict[str, np.ndarray]:
-    """Return every score of some cells."""
+    """Return what a model says of some cells, and how far their vectors are from those of training cells."""
     states = read_counts(annotator, counts)
     leaves = [TREE_OF_ALL.leaves.index(name) for name in annotator.classes]
-    signs = signs_of_novelty(states.logits, likeness_of(log_expression(counts), profiles[leaves]))
-    return {
-        **dict(zip(SIGNS, signs, strict=True)),
-        "max_softmax": -states.probabilities(1.0).max(axis=1),
-        **distances(states.embedding, known),
-        "disagreement": disagreement(annotator, states.logits, states.embedding),
-        "best": np.array(leaves)[states.logits.argmax(axis=1)],
-        "n_genes": states.n_tokens,
-    }
+    return {"logits": on_all_leaves(states.logits, leaves), **distances(states.embedding, known)}
 
 
 def foreign_cells(name: str) -> tuple[sparse.csr_matrix, np.ndarray]:
@@ -141,6 +130,30 @@ def on_genes(counts: sparse.csr_matrix, genes: np.ndarray) -> sparse.csr_matrix:
     return kept
 
 
+def groups_of(test: Labelled, *, foreign: bool) -> dict[str, tuple[sparse.csr_matrix, np.ndarray]]:
+    """Return counts of groups of cells and the genes measured: a set, or that beside foreign cells on shared genes."""
+    counts, own = cells_of(test).counts, material(test.name).measured
+    groups = {"known": (counts, own)}
+    for name in FOREIGN if foreign else ():
+        odd, measured = foreign_cells(name)
+        shared = measured & own
+        groups |= {f"known/{name}": (on_genes(counts, shared), shared), f"alone/{name}": (odd, measured)}
+        groups[f"foreign/{name}"] = on_genes(odd, shared), shared
+    return groups
+
+
+def store(
+    folder: Path, test: Labelled, sets: Sequence[Labelled], groups: dict[str, dict[str, np.ndarray]], **about: str
+) -> None:
+    """Leave what a model said of groups of cells; ``about`` gives ``seed`` and ``without`` what."""
+    classes = trainable_classes(np.concatenate([x.coarse for x in sets]))
+    asked = np.isin(settle(test.coarse, test.coarse)[0], classes)
+    flat = {f"{group}:{key}": x for group, found in groups.items() for key, x in found.items()}
+    folder.mkdir(parents=True, exist_ok=True)
+    file = "_".join([test.name, about["seed"], *about["without"].split()])
+    np.savez_compressed(folder / f"{file}.npz", asked=asked, without=about["without"], **flat)
+
+
 def train(
     *,
     left_out: Annotated[str, typer.Option(help="Set that known cells are taken from.")],
@@ -155,20 +168,9 @@ def train(
     else:
         annotator = ours.fitted_model(sets, test.group, seed=seed, without="")
     known = embedding_of(annotator, without_type(sets, without) if without else sets)
-    profiles, one = profiles_without(test.group, without), material(left_out)
-    groups = {"known": scores_of(annotator, known, cells_of(test).counts, profiles * one.measured)}
-    for name in [] if without else FOREIGN:
-        foreign, measured = foreign_cells(name)
-        shared = measured & one.measured
-        for kind, counts in {"known": cells_of(test).counts, "foreign": foreign}.items():
-            groups[f"{kind}/{name}"] = scores_of(annotator, known, on_genes(counts, shared), profiles * shared)
-        groups[f"alone/{name}"] = scores_of(annotator, known, foreign, profiles * measured)
-    STORED.mkdir(parents=True, exist_ok=True)
-    flat = {f"{group}:{key}": x for group, scores in groups.items() for key, x in scores.items()}
-    classes = trainable_classes(np.concatenate([x.coarse for x in sets]))
-    asked = np.isin(settle(test.coarse, test.coarse)[0], classes)
-    file = "_".join([left_out, str(seed), *without.split()])
-    np.savez_compressed(STORED / f"{file}.npz", truth=test.coarse, asked=asked, without=without, **flat)
+    groups = groups_of(test, foreign=not without).items()
+    seen = {group: seen_by(annotator, known, counts) for group, (counts, _) in groups}
+    store(STORED, test, sets, seen, seed=str(seed), without=without)
 
 
 if __name__ == "__main__":

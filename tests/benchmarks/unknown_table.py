@@ -10,89 +10,105 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from fitting import LEVELS, beside_bulk, connectivities, remembered, usual_of
-from held_out import held_out_sets, others
+from fitting import LEVELS, connectivities, judged, temperature_of, usual_of
+from held_out import held_out_sets, others, profiles_without
 from results import FOLDER, markdown
+from scipy import sparse
+from scipy.special import softmax
+from scoring import load_once
 from sklearn.metrics import roc_auc_score
-from unknown import STORED, VOTES
+from unknown import FOREIGN, STORED, VOTES, groups_of
 
-from scbert_tools.infer.novelty import SIGNS, WEIGHTS, novelty, p_known
+from scbert_tools.infer.held_out import HeldOutCells
+from scbert_tools.infer.novelty import SIGNS
+from scbert_tools.infer.profiles import LabelledCells, log_expression
 from scbert_tools.infer.refine import neighbour_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
 
-    from held_out import HeldOutSet
-    from scipy import sparse
+    from fitting import Judged
+
+    from scbert_tools.infer.held_out import UsualNovelty
 
 TABLE = FOLDER / "unknown.csv"
-BESIDE, TOGETHER, ALONE = (
-    [f"rejected_{how}_at_{level}" for level in LEVELS] for how in ("beside", "together", "alone")
-)
-"""Share of unknown cells rejected in one data set with the known ones, the same where cells listen to their neighbours,
-and where all cells are foreign."""
+SHOWN = ("energy", "surplus")
+"""Signs whose area is shown by themselves."""
 
-Usual = tuple[np.ndarray, tuple[float, float]]
+DISTANCES = ("mahalanobis", "prototype")
+"""Scores of the vectors, which votes do not have."""
 
 
-def standardised(scores: dict[str, np.ndarray], usual: Usual, weights: np.ndarray = WEIGHTS) -> np.ndarray:
-    """Return the novelty of cells by themselves."""
-    signs = np.stack([scores[name] for name in SIGNS])
-    return novelty(signs, scores["best"], scores["n_genes"], usual=usual[0], depth_range=usual[1], weights=weights)
+class Judge:
+    """Tells known cells of one left-out set from unknown ones, by what one training said of them.
 
+    Parameters
+    ----------
+    stored
+        What the training left.
+    left_out
+        The set.
+    usual, temperature
+        What other left-out sets taught.
+    """
 
-COMBINED = {
-    "usual_rarity": (0, 0, 1, 0, 0, 0), "usual_unlikeness": (0, 0, 0, 1, 0, 0), "usual_contrast": (0, 0, 0, 0, 1, 0),
-    "usual_strangeness": (0, 0, 0, 0, 0, 1), "usual_energy": (0, 1, 0, 0, 0, 0),
-    "unlikeness+strangeness": (0, 0, 0, 1, 0, 1),
-}  # fmt: skip
-"""Scores on the scale of what is usual for class and depth."""
+    def __init__(
+        self, stored: Mapping[str, np.ndarray], left_out: str, *, usual: UsualNovelty, temperature: float
+    ) -> None:
+        self.stored, self.left_out, self.usual, self.temperature = stored, left_out, usual, temperature
+        self.gone, self.asked, self.test = str(stored["without"]), stored["asked"], load_once(left_out)
+        self.groups = groups_of(self.test, foreign=not self.gone)
 
+    def cells(self, *names: str, graph: bool = False) -> HeldOutCells:
+        """Return groups of cells as one data set."""
+        logits = np.concatenate([self.stored[f"{name}:logits"] for name in names])
+        logs = log_expression(sparse.vstack([self.groups[name][0] for name in names], format="csr"))
+        profiles = profiles_without(self.test.group, self.gone)
+        # Nobody asks here which classes are right.
+        nothing = np.zeros(logits.shape, bool)
+        whole = LabelledCells(logs, nothing, self.groups[names[0]][1])
+        weights = neighbour_weights(connectivities(self.left_out)) if graph else None
+        return HeldOutCells(logits, nothing.argmax(axis=1), np.diff(logs.indptr), whole, profiles, weights)
 
-def groups_of(stored: dict[str, np.ndarray]) -> dict[str, dict[str, np.ndarray]]:
-    """Return the scores of every stored group of cells."""
-    groups: dict[str, dict[str, np.ndarray]] = {}
-    for name, x in stored.items():
-        group, _, key = name.partition(":")
-        if key:
-            groups.setdefault(group, {})[key] = x
-    return groups
+    def judged(self, cells: HeldOutCells) -> Judged:
+        """Return how odd the cells of a data set are."""
+        return judged(cells, self.usual, self.temperature)
 
+    def row(self, *names: str, known: np.ndarray, unknown: np.ndarray, graph: bool = False) -> dict[str, float]:
+        """Return how well some cells of a data set are told from others, and how many of the latter are rejected."""
+        cells = self.cells(*names, graph=graph)
+        odd = self.judged(cells)
+        scores = {"max_softmax": -softmax(cells.logits, axis=1).max(axis=1)}
+        scores |= {name: odd.signs[SIGNS.index(name)] for name in SHOWN}
+        for name in DISTANCES:
+            if f"{names[0]}:{name}" in self.stored:
+                scores[name] = np.concatenate([self.stored[f"{group}:{name}"] for group in names])
+        scores |= {"novelty": odd.novelty}
+        if graph:
+            scores |= {"together": odd.together, "known_together": -odd.p_together}
+        row: dict[str, float] = {"n": int(unknown.sum())}
+        row |= {name: area(x[known], x[unknown]) for name, x in scores.items()}
+        for level in LEVELS:
+            row[f"rejected_at_{level}"] = (odd.p_alone < level)[unknown].mean()
+            if graph:
+                row[f"rejected_together_at_{level}"] = (odd.p_together < level)[unknown].mean()
+        return row
 
-def rows_of(stored: dict[str, np.ndarray], left_out: str, rest: Sequence[HeldOutSet]) -> list[dict[str, object]]:
-    """Return the area under the ROC curve of every score and what is rejected, for each unknown group."""
-    usual, groups = usual_of(rest), groups_of(stored)
-    known_cells = remembered(rest, usual)
-    for scores in groups.values():
-        scores |= {name: standardised(scores, usual, np.array(w, np.float32)) for name, w in COMBINED.items()}
-        scores["shipped"] = standardised(scores, usual)
-    gone, truth, asked = str(stored["without"]), stored["truth"], stored["asked"]
-    names = [name for name in groups["known"] if name not in ("best", "n_genes")]
-
-    def rejected(odd: np.ndarray, which: np.ndarray, weights: sparse.csr_matrix | None = None) -> list[float]:
-        p = p_known(beside_bulk(odd, known_cells), known_cells, weights=weights)
-        return [float((p < level)[which].mean()) for level in LEVELS]
-
-    def row(name: str, known: dict[str, np.ndarray], unknown: dict[str, np.ndarray]) -> dict[str, object]:
-        kept = asked & (truth != gone)
-        areas = {k: area(known[k][kept], unknown[k]) for k in names}
-        # In one data set with the known cells, and by themselves where all their genes were kept.
-        both = np.concatenate([known["shipped"][kept], unknown["shipped"]])
-        beside = rejected(both, np.arange(len(both)) >= kept.sum())
-        return {"unknown": name, "n": len(unknown["best"])} | areas | dict(zip(BESIDE, beside, strict=True))
-
-    if gone:
-        scores, graph = groups["known"], neighbour_weights(connectivities(left_out))
-        together = graph @ scores["shipped"]
-        found = row(f"sibling: {gone}", scores, {k: x[truth == gone] for k, x in scores.items()})
-        found["shipped_together"] = area(together[asked & (truth != gone)], together[truth == gone])
-        return [found | dict(zip(TOGETHER, rejected(scores["shipped"], truth == gone, graph), strict=True))]
-    found = []
-    for name in (group.removeprefix("foreign/") for group in groups if group.startswith("foreign/")):
-        alone = rejected(groups[f"alone/{name}"]["shipped"], np.arange(len(groups[f"alone/{name}"]["best"])))
-        together = row(f"lineage: {name}", groups[f"known/{name}"], groups[f"foreign/{name}"])
-        found.append(together | dict(zip(ALONE, alone, strict=True)))
-    return found
+    def rows(self) -> list[dict[str, object]]:
+        """Return a row for the type left out, or for each foreign lineage."""
+        if self.gone:
+            gone = self.test.coarse == self.gone
+            row = self.row("known", known=self.asked & ~gone, unknown=gone, graph=True)
+            return [{"unknown": f"sibling: {self.gone}"} | row]
+        found = []
+        for name in FOREIGN:
+            n_foreign = len(self.stored[f"foreign/{name}:logits"])
+            known, unknown = np.r_[self.asked, np.zeros(n_foreign, bool)], np.arange(len(self.asked) + n_foreign)
+            row = self.row(f"known/{name}", f"foreign/{name}", known=known, unknown=unknown >= len(self.asked))
+            alone = self.judged(self.cells(f"alone/{name}")).p_alone
+            row |= {f"rejected_alone_at_{level}": (alone < level).mean() for level in LEVELS}
+            found.append({"unknown": f"lineage: {name}"} | row)
+        return found
 
 
 def area(known: np.ndarray, unknown: np.ndarray) -> float:
@@ -109,7 +125,9 @@ def table() -> None:
         left_out, seed = path.stem.split("_")[:2]
         about = {"model": "whole" if path.parent == STORED else VOTES, "left_out": left_out, "seed": int(seed)}
         rest = [one for one in others(sources[about["model"]], left_out) if one.seed == int(seed)]
-        rows += [about | row for row in rows_of(dict(np.load(path)), left_out, rest)]
+        temperature = temperature_of(rest)
+        judge = Judge(np.load(path), left_out, usual=usual_of(rest, temperature), temperature=temperature)
+        rows += [about | row for row in judge.rows()]
     result = pd.DataFrame(rows)
     result.round(4).to_csv(TABLE, index=False)
     kinds = result.groupby(["unknown", "model"])

@@ -14,13 +14,13 @@ from scbert_tools.infer.novelty import (
     equal_sample,
     novelty,
     novelty_of,
+    novelty_together,
     p_known,
     p_value,
     signs_of_novelty,
-    usual_signs,
 )
 from scbert_tools.infer.profiles import Likeness
-from scbert_tools.infer.refine import cluster_weights
+from scbert_tools.infer.usual_signs import usual_signs
 
 
 @pytest.fixture
@@ -48,12 +48,6 @@ def test_odd_cells_of_a_tight_class_are_found(known, rng):
     usual = usual_signs(signs, best, n_genes, 2)
     odd = scores((signs + 2, best, n_genes), usual)
     assert np.median(p_value(odd, np.sort(scores(known, usual)))) < 0.01
-
-
-def test_class_without_cells_is_judged_by_all(known):
-    signs, best, n_genes = known
-    usual = usual_signs(signs, best, n_genes, 3)
-    np.testing.assert_allclose(usual[:, 2], usual_signs(signs, np.zeros(2000, int), n_genes, 1)[:, 0], rtol=1e-4)
 
 
 def test_no_line_is_drawn_beyond_known_depths(known):
@@ -86,22 +80,6 @@ def test_signs_judged_alike_forgive_no_class(known):
     assert odd[best == 1].mean() > odd[best == 0].mean() + 1
 
 
-def test_depth_is_forgiven_as_inside_data_sets_not_between_them(rng):
-    dataset, n_genes = np.repeat([0, 1], 1000), np.r_[rng.integers(200, 900, 1000), rng.integers(1500, 4000, 1000)]
-    signs = (4 * dataset - np.log1p(n_genes) + rng.normal(0, 0.1, 2000))[None].astype(np.float32)
-    best = np.zeros(2000, int)
-    usual = usual_signs(signs, best, n_genes, 1, alike=[0], dataset=dataset)
-    assert usual[0, 0, 1] == pytest.approx(-1, abs=0.15)
-    assert usual_signs(signs, best, n_genes, 1, alike=[0])[0, 0, 1] > 0
-
-
-def test_spread_is_that_inside_data_sets(rng):
-    dataset, n_genes = np.repeat([0, 1], 1000), rng.integers(200, 3000, 2000)
-    signs = (20 * dataset + rng.normal(0, 0.5, 2000))[None].astype(np.float32)
-    usual = usual_signs(signs, np.zeros(2000, int), n_genes, 1, alike=[0], dataset=dataset)
-    assert usual[0, 0, 2] == pytest.approx(0.5, rel=0.1)
-
-
 @pytest.mark.parametrize(
     ("middle", "expected"),
     [(-15.0, -15.0), (3.0, 3.0), (40.0, 5.0)],
@@ -130,7 +108,7 @@ def likeness(rng):
 def remembered(likeness, logits, n_genes, *, bulks):
     """Return what a model would know that had seen all these cells but the last ten."""
     signs, best = signs_of_novelty(logits, likeness)[:, :-10], logits.argmax(axis=1)[:-10]
-    usual = usual_signs(signs, best, n_genes[:-10], 2, alike=range(len(SIGNS)))
+    usual = usual_signs(signs, best, n_genes[:-10], 2, alike=range(len(signs)))
     odd = novelty(signs, best, n_genes[:-10], usual=usual, depth_range=(200, 3000))
     return SimpleNamespace(usual=usual, depths=np.array([200, 3000]), bulks=bulks, novelty=np.sort(odd - bulk(odd, 99)))
 
@@ -140,54 +118,82 @@ def test_what_moves_all_cells_is_forgiven_as_far_as_known_sets_went(likeness, bu
     logits, n_genes = rng.normal(0, 1, (300, 2)).astype(np.float32), rng.integers(200, 3000, 300)
     known = remembered(likeness, logits, n_genes, bulks=bulks)
     moved = replace(likeness, strangeness=likeness.strangeness + 1)
-    p = p_value(novelty_of(logits, moved, n_genes=n_genes, known=known), known.novelty)
+    signs = signs_of_novelty(logits, moved)
+    p = p_value(novelty_of(signs, logits.argmax(axis=1), n_genes=n_genes, known=known), known.novelty)
     assert (p[-10:] < 0.02).all()
     assert ((p[:-10] < 0.05).mean() < 0.1) == forgiven
 
 
 @pytest.fixture
 def company(rng):
-    """60 cells in three clusters; the cells of the last are a little odd, one cell of the first is very odd."""
-    weights = cluster_weights(np.repeat([0, 1, 2], 20))
-    odd = rng.normal(size=60).astype(np.float32)
-    odd[40:] += 1.2
-    odd[0] = 9
-    known = rng.normal(size=(1000, 20))
-    return odd, weights, SimpleNamespace(novelty=np.sort(known[:, 0]), novelty_together=np.sort(known.mean(axis=1)))
+    """60 cells: the group of the last 20 is odd, though none by itself; one cell of the first 20 is very odd."""
+    odd, together = rng.normal(size=60).astype(np.float32), rng.normal(size=60).astype(np.float32)
+    odd[0], together[40:] = 9, 6
+    known = np.sort(rng.normal(size=(2, 1000)), axis=1)
+    return odd, together, SimpleNamespace(novelty=known[0], novelty_together=known[1], bulks_together=np.array([2, 5]))
 
 
-def test_group_of_cells_a_little_odd_is_found_in_company(company):
-    odd, weights, known = company
-    assert (p_known(odd, known, weights=weights)[40:] < 0.01).all()
+def test_group_of_cells_is_found_in_company(company):
+    odd, together, known = company
+    assert (p_known(odd, known, together=together)[40:] < 0.01).all()
     assert (p_known(odd, known)[40:] > 0.01).any()
 
 
 def test_single_odd_cell_does_not_hide_in_company(company):
-    odd, weights, known = company
-    assert p_known(odd, known, weights=weights)[0] < 0.01
+    odd, together, known = company
+    assert p_known(odd, known, together=together)[0] < 0.01
 
 
-def test_p_values_in_company_are_no_smaller_than_the_level_says(rng):
-    weights = cluster_weights(np.repeat(np.arange(400), 20))
-    known = rng.normal(size=(4000, 20))
-    memory = SimpleNamespace(novelty=np.sort(known[:, 0]), novelty_together=np.sort(known.mean(axis=1)))
-    p = p_known(rng.normal(size=8000).astype(np.float32), memory, weights=weights)
+def test_p_values_in_company_are_no_smaller_than_the_level_says(company, rng):
+    odd, together = rng.normal(size=(2, 8000)).astype(np.float32)
+    p = p_known(odd, company[2], together=together)
     assert [(p < level).mean() for level in (0.05, 0.2)] == pytest.approx([0.05, 0.2], rel=0.25)
     assert p.max() <= 1
 
 
+@pytest.mark.parametrize(
+    ("middle", "expected"), [(1.0, 0.0), (4.0, 0.0), (9.0, 4.0)], ids=["less", "as elsewhere", "more than elsewhere"]
+)
+def test_surplus_of_a_whole_data_set_is_forgiven_up_to_the_largest_known(company, middle, expected):
+    found = novelty_together(np.full(5000, middle), n_genes=np.ones(5000), known=company[2])
+    np.testing.assert_allclose(found, expected, atol=0.01)
+
+
+def test_few_cells_are_believed_to_be_as_usual(company):
+    found = novelty_together(np.array([4.5, 99]), n_genes=np.array([500, 0]), known=company[2])
+    np.testing.assert_allclose(found, [1 - 1 / 6, 0])
+
+
 def test_model_that_remembers_no_company_judges_cells_alone(company):
-    odd, weights, known = company
-    known.novelty_together = None
-    np.testing.assert_array_equal(p_known(odd, known, weights=weights), p_known(odd, known))
+    odd, together, known = company
+    known.novelty_together = known.bulks_together = None
+    assert novelty_together(together, n_genes=np.ones(60), known=known) is None
+    np.testing.assert_array_equal(p_known(odd, known, together=together), p_known(odd, known))
 
 
-def test_models_stored_with_fewer_signs_are_judged_as_before(likeness, rng):
+def usual_of(n_signs):
+    """Return signs that are 0 with a spread of 1 in two classes."""
+    return np.tile(np.array([0, 0, 1], np.float32), (n_signs, 2, 1))
+
+
+@pytest.mark.parametrize(
+    ("n_signs", "bulks", "weights"),
+    [(5, None, BEFORE[5]), (6, None, BEFORE[6]), (6, np.zeros(1), [0, 1, 0, 1, 0, 1])],
+    ids=["five signs", "six signs", "six signs beside the bulk"],
+)
+def test_models_stored_with_fewer_signs_are_judged_as_before(likeness, n_signs, bulks, weights, rng):
     logits, n_genes = rng.normal(0, 1, (300, 2)).astype(np.float32), np.full(300, 500)
-    signs = signs_of_novelty(logits, likeness)
-    for n_signs, weights in BEFORE.items():
-        usual = np.tile(np.array([0, 0, 1], np.float32), (n_signs, 2, 1))
-        known = SimpleNamespace(usual=usual, depths=np.array([200, 3000]), bulks=None)
-        odd = novelty_of(logits, likeness, n_genes=n_genes, known=known)
-        np.testing.assert_allclose(odd, weights @ signs[:n_signs], rtol=1e-5)
-    assert len(WEIGHTS) == len(SIGNS) == max(BEFORE)
+    signs, best = signs_of_novelty(logits, likeness), logits.argmax(axis=1)
+    known = SimpleNamespace(usual=usual_of(n_signs), depths=np.array([200, 3000]), bulks=bulks)
+    odd, expected = novelty_of(signs, best, n_genes=n_genes, known=known), np.asarray(weights) @ signs[:n_signs]
+    shift = 0 if bulks is None else bulk(expected, 0, believed=5)
+    np.testing.assert_allclose(odd, expected - shift, rtol=1e-4)
+
+
+def test_lack_of_markers_makes_no_cell_known(likeness, rng):
+    logits, surplus = rng.normal(0, 1, (300, 2)).astype(np.float32), np.linspace(-9, 9, 300, dtype=np.float32)
+    signs, best = signs_of_novelty(logits, likeness, surplus), logits.argmax(axis=1)
+    odd = novelty(signs, best, np.full(300, 500), usual=usual_of(len(SIGNS)), depth_range=(200, 3000))
+    without = novelty(signs[:-1], best, np.full(300, 500), usual=usual_of(len(SIGNS) - 1), depth_range=(200, 3000))
+    np.testing.assert_allclose(odd - without, np.maximum(surplus, 0), atol=1e-4)
+    assert len(WEIGHTS) == len(SIGNS)

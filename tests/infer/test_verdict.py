@@ -1,9 +1,12 @@
 """What is said of cells hangs together: label, reason, p-value, doublets and what refinement changed."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import sparse
 
+from scbert_tools.infer.novelty import novelty_of, p_known, signs_of_novelty
 from scbert_tools.infer.refine import cluster_weights
 from scbert_tools.infer.report import report_lines
 from scbert_tools.infer.verdict import judge, read_all
@@ -41,6 +44,36 @@ def test_cells_below_the_level_are_rejected(reading, knowing, reject):
 
 def test_known_cells_have_ordinary_p_values(reading, knowing):
     assert 0.2 < judge(knowing, reading, temperature=1.0).p_known.mean() < 0.8
+
+
+@pytest.fixture
+def before(knowing):
+    """The model as it was stored before markers were looked at."""
+    known = replace(knowing.known, usual=knowing.known.usual[:6], markers=None, bulks_together=None)
+    return replace(knowing, known=known)
+
+
+def test_model_without_markers_averages_novelty_over_company(adata, before):
+    reading = read_all(before, lambda rows: adata.X[rows], 30, measured=ALL, progress=False)
+    assert reading.observed is None
+    weights, known = cluster_weights(np.arange(30) // 10), before.known
+    signs = signs_of_novelty(reading.states.logits, reading.likeness)
+    odd = novelty_of(signs, reading.states.logits.argmax(axis=1), n_genes=reading.states.n_tokens, known=known)
+    p = judge(before, reading, temperature=1.0, weights=weights).p_known
+    np.testing.assert_array_equal(p, p_known(odd, known, together=weights @ odd))
+
+
+def test_group_with_markers_of_another_type_on_top_is_told_in_company(adata, knowing):
+    x = adata.X.toarray()
+    x[20:, [0, 1]] += 4  # ten monocytes with a little of two T cell markers, less than T cells have
+    reading = read_all(knowing, lambda rows: sparse.csr_matrix(x[rows]), 30, measured=ALL, progress=False)
+    clusters = judge(knowing, reading, temperature=1.0, weights=cluster_weights(np.arange(30) // 10)).p_known
+    assert clusters[20:].max() < 0.05 < np.median(clusters[:20])
+
+
+def test_temperature_of_the_users_own_labels_does_not_move_novelty(reading, knowing):
+    own, usual = (judge(knowing, reading, temperature=t).p_known for t in (3.0, 1.0))
+    np.testing.assert_array_equal(own, usual)
 
 
 def test_cell_with_nothing_to_read_is_not_novel(adata, knowing):
