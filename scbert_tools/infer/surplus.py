@@ -33,7 +33,7 @@ FAINT = 0.01
 """Mean log-expression that is added before two data sets are compared."""
 
 CELLS_PER_BLOCK = 4096
-MARKERS_PER_BLOCK = 64
+MARKERS_PER_BLOCK = 16
 """Bound memory, not results: tables of cells × all markers are never formed."""
 
 
