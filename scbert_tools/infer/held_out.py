@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
@@ -96,8 +96,9 @@ class UsualNovelty:
     depths: NDArray[np.float32]
     bulks: NDArray[np.float32]
     novelty: NDArray[np.float32]
-    bulks_together: NDArray[np.float32] | None
-    novelty_together: NDArray[np.float32] | None
+    novelty_together: NDArray[np.float32] | None = None
+    surplus_together: NDArray[np.float32] | None = None
+    surplus_bulks: NDArray[np.float32] | None = None
 
 
 def usual_novelty(
@@ -122,17 +123,25 @@ def usual_novelty(
         novelty(sign, one.best, one.n_genes, usual=usual, depth_range=depths)
         for sign, one in zip(signs, held_out, strict=True)
     ]
-    together = [beyond(one, weights=one.weights) for one in held_out if one.weights is not None]
-    bulks, bulks_together = ([bulk(x, np.inf) for x in each] for each in (odd, together))
-    return UsualNovelty(
+    bulks = [bulk(x, np.inf) for x in odd]
+    odd = [x - middle for x, middle in zip(odd, bulks, strict=True)]
+    found = UsualNovelty(
         usual=usual,
         depths=np.array(depths, np.float32),
         bulks=np.array(bulks, np.float32),
-        novelty=equal_sample([x - middle for x, middle in zip(odd, bulks, strict=True)], rng=rng),
-        bulks_together=np.array(bulks_together, np.float32) if together else None,
-        novelty_together=equal_sample([x - y for x, y in zip(together, bulks_together, strict=True)], rng=rng)
-        if together
-        else None,
+        novelty=equal_sample(odd, rng=rng),
+    )
+    social = [(one, one.weights, x) for one, x in zip(held_out, odd, strict=True) if one.weights is not None]
+    if not social:
+        return found
+    together = [weights @ x for _, weights, x in social]
+    surpluses = [beyond(one, weights=weights) for one, weights, _ in social]
+    bulks = [bulk(x, np.inf) for x in surpluses]
+    return replace(
+        found,
+        novelty_together=equal_sample(together, rng=rng),
+        surplus_together=equal_sample([x - middle for x, middle in zip(surpluses, bulks, strict=True)], rng=rng),
+        surplus_bulks=np.array(bulks, np.float32),
     )
 
 

@@ -132,12 +132,17 @@ def p_value(score: NDArray[np.float32], held_out: NDArray[np.float32]) -> NDArra
 
 
 def p_known(
-    odd: NDArray[np.float32], known: KnownCells, *, together: NDArray[np.float32] | None = None
+    odd: NDArray[np.float32],
+    known: KnownCells,
+    *,
+    together: NDArray[np.float32] | None = None,
+    surplus: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
     """Return the share of held-out known cells that are at least as odd as each cell: (cells,).
 
-    A type that nobody taught is a group of cells, and a group says more than each of its cells; one odd cell among
-    known ones is told by itself. With company the smaller share of both counts, doubled as two were asked.
+    A type that nobody taught is a group of cells, and a group says more than each of its cells: foreign ones by the
+    mean of all signs, siblings of known types by their markers. One odd cell among known ones is told by itself. The
+    smallest share counts, doubled for every time that one of two was chosen.
 
     Parameters
     ----------
@@ -146,13 +151,15 @@ def p_known(
     known
         What the model remembers.
     together
-        (cells,) how odd the cells are that each cell listens to, on the scale of ``known.novelty_together``; ``None``
-        judges every cell alone.
+        (cells,) mean of the same over the cells that each listens to; ``None`` judges every cell alone.
+    surplus
+        (cells,) from :func:`surplus_beside_bulk`.
     """
-    alone = p_value(odd, known.novelty)
-    if together is None or known.novelty_together is None:
-        return alone
-    return np.minimum(2 * np.minimum(alone, p_value(together, known.novelty_together)), np.float32(1))
+    share = p_value(odd, known.novelty)
+    for group, usual in ((together, known.novelty_together), (surplus, known.surplus_together)):
+        if group is not None and usual is not None:
+            share = 2 * np.minimum(share, p_value(group, usual))
+    return np.minimum(share, np.float32(1))
 
 
 def equal_sample(
@@ -187,45 +194,29 @@ def novelty_of(
     limits = float(known.depths[0]), float(known.depths[1])
     if known.bulks is None:
         return novelty(signs, best, n_genes, usual=known.usual, depth_range=limits, weights=BEFORE[len(known.usual)])
-    return beside_bulk(novelty(signs, best, n_genes, usual=known.usual, depth_range=limits), n_genes, known.bulks)
+    odd = novelty(signs, best, n_genes, usual=known.usual, depth_range=limits)
+    shift = bulk(odd[n_genes > 0], float(known.bulks.max()), believed=CELLS_BELIEVED)
+    return np.where(n_genes > 0, odd - np.float32(shift), np.float32(0))
 
 
-def novelty_together(
-    surplus: NDArray[np.float32], *, n_genes: NDArray[np.int64], known: KnownCells
-) -> NDArray[np.float32] | None:
-    """Return how odd the cells are that each cell listens to, beside all cells of the data set: (cells,).
+def surplus_beside_bulk(
+    surplus: NDArray[np.float32], *, n_genes: NDArray[np.int64], bulks: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Return how much more of known markers cells hold than is usual in their data set, 0 for empty ones: (cells,).
 
-    Markers alone decide: averaged over a group, they tell siblings, which the other signs do not.
+    What a data set holds as a whole is forgiven as far as held-out sets went, in both directions: known cells among
+    many foreign ones, which lack the markers, are not odd for it.
 
     Parameters
     ----------
     surplus
-        (cells,) of known markers in the cells that each listens to.
-    n_genes
-        (cells,) expressed genes.
-    known
-        What the model remembers; ``None`` is returned if it remembers no company.
-    """
-    bulks = known.bulks_together
-    return None if bulks is None else beside_bulk(surplus, n_genes, bulks, usual=float(bulks.mean()))
-
-
-def beside_bulk(
-    odd: NDArray[np.float32], n_genes: NDArray[np.int64], bulks: NDArray[np.float32], *, usual: float = 0
-) -> NDArray[np.float32]:
-    """Return how much odder cells are than the bulk of their data set, 0 for empty ones: (cells,).
-
-    Parameters
-    ----------
-    odd
-        (cells,) how odd each is.
+        (cells,) in the cells that each listens to.
     n_genes
         (cells,) expressed genes.
     bulks
-        (sets,) bulk of each held-out data set.
-    usual
-        What data sets are as a rule: few cells are believed to be no odder.
+        (sets,) median in each held-out data set.
     """
-    readable = n_genes > 0
-    shift = usual + bulk(odd[readable] - usual, float(bulks.max()) - usual, believed=CELLS_BELIEVED)
-    return np.where(readable, odd - np.float32(shift), np.float32(0))
+    readable, usual = n_genes > 0, float(bulks.mean())
+    beyond = np.maximum(surplus, bulks.min()) - usual
+    shift = usual + bulk(beyond[readable], float(bulks.max()) - usual, believed=CELLS_BELIEVED)
+    return np.where(readable, surplus - np.float32(shift), np.float32(0))

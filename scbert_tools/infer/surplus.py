@@ -27,7 +27,8 @@ MOST_MARKERS = 10
 """Markers that are looked at in a cell: a type has few that all databases know, single genes are dropped out."""
 
 FORGIVEN = 2.0
-"""So many times more, or less, of a gene than is known of all cells of a data set is laid to its chemistry."""
+"""So many times more of a gene in a whole data set than is expected of it is laid to chemistry. Less is not: where half
+of the cells are foreign and lack a gene, the known ones would seem to hold too much of it."""
 
 FAINT = 0.01
 """Mean log-expression that is added before two data sets are compared."""
@@ -126,7 +127,7 @@ def _chemistry(
     """Return how many times more of each marker the data set as a whole holds than is expected: (markers,)."""
     seen = np.asarray(observed.mean(axis=0), np.float32).ravel()
     ratio = (seen + FAINT) / (likely.mean(axis=0) @ profiles + FAINT)
-    return np.clip(ratio, 1 / FORGIVEN, FORGIVEN).astype(np.float32)
+    return np.clip(ratio, 1, FORGIVEN).astype(np.float32)
 
 
 def _beyond(

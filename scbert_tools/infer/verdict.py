@@ -12,7 +12,7 @@ from .decide import decide
 from .doublets import doublet_scores, incompatible
 from .familiarity import LOW_COVERAGE
 from .forward import read_cells
-from .novelty import novelty_of, novelty_together, p_known, p_value, signs_of_novelty
+from .novelty import novelty_of, p_known, p_value, signs_of_novelty, surplus_beside_bulk
 from .profiles import ProfileReader
 from .refine import GATE, changes, gated_evidence
 from .surplus import expected_on, surplus
@@ -177,8 +177,13 @@ def p_known_of(
     likely = states.probabilities(annotator.calibration.temperature) * (states.n_tokens > 0)[:, None]
     signs = signs_of_novelty(states.logits, reading.likeness, _surplus(known, reading, likely))
     odd = novelty_of(signs, states.logits.argmax(axis=1), n_genes=states.n_tokens, known=known)
-    together = None if weights is None else _together(known, reading, likely, odd, weights)
-    return np.where(states.n_tokens > 0, p_known(odd, known, together=together), np.float32(1))
+    together = group = None
+    if weights is not None:
+        together, group = np.asarray(weights @ odd, np.float32), _surplus(known, reading, likely, weights)
+    if group is not None and known.surplus_bulks is not None:
+        group = surplus_beside_bulk(group, n_genes=states.n_tokens, bulks=known.surplus_bulks)
+    p = p_known(odd, known, together=together, surplus=group)
+    return np.where(states.n_tokens > 0, p, np.float32(1))
 
 
 def _surplus(
@@ -193,20 +198,6 @@ def _surplus(
     columns = known.marker_columns
     expected = expected_on(known.profiles, reading.measured)[:, columns]
     return surplus(reading.observed, likely, expected, known.markers[columns], weights=weights)
-
-
-def _together(
-    known: KnownCells,
-    reading: Reading,
-    likely: NDArray[np.float32],
-    odd: NDArray[np.float32],
-    weights: sparse.csr_matrix | LinearOperator,
-) -> NDArray[np.float32] | None:
-    """Return how odd the cells are that each cell listens to, as the model remembers it of held-out cells."""
-    if known.markers is None:
-        return np.asarray(weights @ odd, np.float32)
-    found = _surplus(known, reading, likely, weights)
-    return None if found is None else novelty_together(found, n_genes=reading.states.n_tokens, known=known)
 
 
 def doublet_like(annotator: Annotator, reading: Reading) -> NDArray[np.bool_] | None:

@@ -40,10 +40,11 @@ class KnownCells:
     bulks: NDArray[np.float32] | None = None
     """(sets,) median novelty of each held-out data set; ``None`` if the model judges cells by themselves."""
     novelty_together: NDArray[np.float32] | None = None
-    """(n,) surplus of markers in the neighbours of held-out cells beside the bulk of their data set, sorted; in models
-    without ``markers``, their novelty averaged over neighbours. ``None`` if there was no graph of them."""
-    bulks_together: NDArray[np.float32] | None = None
-    """(sets,) median surplus of markers in the neighbours of cells of each held-out data set."""
+    """(n,) novelty of held-out cells averaged over their neighbours, sorted; ``None`` if there was no graph of them."""
+    surplus_together: NDArray[np.float32] | None = None
+    """(n,) surplus of markers in the neighbours of held-out cells beside the bulk of their data set, sorted."""
+    surplus_bulks: NDArray[np.float32] | None = None
+    """(sets,) median of the same in each held-out data set."""
     markers: NDArray[np.float32] | None = None
     """(genes,) what each gene counts as a known marker, mostly zero; ``None`` if the model looks at none."""
 

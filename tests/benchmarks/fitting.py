@@ -13,7 +13,7 @@ from scipy import sparse
 from scoring import load_once, score, settle
 
 from scbert_tools.infer.held_out import HeldOutCells, UsualNovelty, usual_novelty
-from scbert_tools.infer.novelty import novelty_of, novelty_together, p_known, signs_of_novelty
+from scbert_tools.infer.novelty import novelty_of, p_known, signs_of_novelty, surplus_beside_bulk
 from scbert_tools.infer.profiles import LabelledCells
 from scbert_tools.infer.refine import average_evidence, gated_evidence, neighbour_weights, reasons_to_listen
 from scbert_tools.infer.surplus import marker_weights
@@ -78,11 +78,11 @@ def usual_of(sets: Sequence[HeldOutSet], temperature: float) -> UsualNovelty:
 
 @dataclass(frozen=True)
 class Judged:
-    """How odd the cells of one data set are: signs and surplus as they are, and p-values of being known."""
+    """How odd the cells of one data set are, alone and by the markers of their group, and p-values of being known."""
 
     signs: np.ndarray
     novelty: np.ndarray
-    together: np.ndarray | None
+    group: np.ndarray | None
     p_alone: np.ndarray
     p_together: np.ndarray
 
@@ -91,10 +91,11 @@ def judged(one: HeldOutCells, usual: UsualNovelty, temperature: float) -> Judged
     """Return how odd the cells of a data set are, as the package judges it by what is usual elsewhere."""
     surplus = partial(one.surplus, markers(), temperature=temperature)
     signs = signs_of_novelty(one.logits, one.likeness, surplus())
-    odd, group = novelty_of(signs, one.best, n_genes=one.n_genes, known=usual), None
+    odd, group, together = novelty_of(signs, one.best, n_genes=one.n_genes, known=usual), None, None
     if one.weights is not None:
-        group = novelty_together(surplus(weights=one.weights), n_genes=one.n_genes, known=usual)
-    return Judged(signs, odd, group, p_known(odd, usual), p_known(odd, usual, together=group))
+        together, group = one.weights @ odd, surplus(weights=one.weights)
+        group = surplus_beside_bulk(group, n_genes=one.n_genes, bulks=usual.surplus_bulks)
+    return Judged(signs, odd, group, p_known(odd, usual), p_known(odd, usual, together=together, surplus=group))
 
 
 @cache

@@ -85,7 +85,7 @@ class Judge:
                 scores[name] = np.concatenate([self.stored[f"{group}:{name}"] for group in names])
         scores |= {"novelty": odd.novelty}
         if graph:
-            scores |= {"together": odd.together, "known_together": -odd.p_together}
+            scores |= {"together": odd.group, "known_together": -odd.p_together}
         row: dict[str, float] = {"n": int(unknown.sum())}
         row |= {name: area(x[known], x[unknown]) for name, x in scores.items()}
         for level in LEVELS:

@@ -49,16 +49,17 @@ def test_held_out_cells_are_judged_beside_the_bulk_of_their_set(held_out, labels
 def test_company_of_held_out_cells_is_remembered_if_there_is_a_graph(held_out, labels, rng):
     everyone = sparse.csr_matrix(np.full((len(held_out.code),) * 2, 1 / len(held_out.code)))
     apart, all_alike = (remembered(labels, [replace(held_out, weights=w)], rng) for w in (None, everyone))
-    assert apart.novelty_together is apart.bulks_together is None
+    assert apart.novelty_together is apart.surplus_together is None
     assert np.ptp(all_alike.novelty_together) < 1e-3 < np.ptp(all_alike.novelty)
+    assert np.ptp(all_alike.surplus_together) < 1e-3
 
 
 def test_bulk_of_company_is_that_of_markers(held_out, labels, rng):
     odd = replace(held_out, profiles=held_out.profiles * 0.5)  # the set holds more of everything than was known
     itself = sparse.identity(len(held_out.code), format="csr")
     known = remembered(labels, [replace(one, weights=itself) for one in (held_out, odd)], rng)
-    assert known.bulks_together[1] > known.bulks_together[0]
-    assert np.median(known.novelty_together) == pytest.approx(0, abs=0.1)
+    assert known.surplus_bulks[1] > known.surplus_bulks[0]
+    assert np.median(known.surplus_together) == pytest.approx(0, abs=0.1)
 
 
 def test_profiles_of_the_set_are_those_it_is_compared_with(held_out):

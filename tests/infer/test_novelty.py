@@ -14,10 +14,10 @@ from scbert_tools.infer.novelty import (
     equal_sample,
     novelty,
     novelty_of,
-    novelty_together,
     p_known,
     p_value,
     signs_of_novelty,
+    surplus_beside_bulk,
 )
 from scbert_tools.infer.profiles import Likeness
 from scbert_tools.infer.usual_signs import usual_signs
@@ -126,49 +126,53 @@ def test_what_moves_all_cells_is_forgiven_as_far_as_known_sets_went(likeness, bu
 
 @pytest.fixture
 def company(rng):
-    """60 cells: the group of the last 20 is odd, though none by itself; one cell of the first 20 is very odd."""
-    odd, together = rng.normal(size=60).astype(np.float32), rng.normal(size=60).astype(np.float32)
-    odd[0], together[40:] = 9, 6
-    known = np.sort(rng.normal(size=(2, 1000)), axis=1)
-    return odd, together, SimpleNamespace(novelty=known[0], novelty_together=known[1], bulks_together=np.array([2, 5]))
+    """60 cells alone, their groups by all signs and by markers, and what is usual of each; one cell is odd."""
+    odd, together, surplus = rng.normal(size=(3, 60)).astype(np.float32)
+    odd[0] = 9
+    usual = np.sort(rng.normal(size=(3, 1000)), axis=1)
+    known = SimpleNamespace(novelty=usual[0], novelty_together=usual[1], surplus_together=usual[2])
+    return odd, {"together": together, "surplus": surplus}, known
 
 
-def test_group_of_cells_is_found_in_company(company):
-    odd, together, known = company
-    assert (p_known(odd, known, together=together)[40:] < 0.01).all()
+@pytest.mark.parametrize("way", ["together", "surplus"])
+def test_group_of_cells_is_found_by_either_way_in_company(company, way):
+    odd, groups, known = company
+    groups[way][40:] = 6
+    assert (p_known(odd, known, **groups)[40:] < 0.01).all()
     assert (p_known(odd, known)[40:] > 0.01).any()
 
 
 def test_single_odd_cell_does_not_hide_in_company(company):
-    odd, together, known = company
-    assert p_known(odd, known, together=together)[0] < 0.01
+    odd, groups, known = company
+    assert p_known(odd, known, **groups)[0] < 0.01
 
 
 def test_p_values_in_company_are_no_smaller_than_the_level_says(company, rng):
-    odd, together = rng.normal(size=(2, 8000)).astype(np.float32)
-    p = p_known(odd, company[2], together=together)
+    odd, together, surplus = rng.normal(size=(3, 8000)).astype(np.float32)
+    p = p_known(odd, company[2], together=together, surplus=surplus)
     assert [(p < level).mean() for level in (0.05, 0.2)] == pytest.approx([0.05, 0.2], rel=0.25)
     assert p.max() <= 1
 
 
+def test_model_that_remembers_no_company_judges_cells_alone(company):
+    odd, groups, known = company
+    known.novelty_together = known.surplus_together = None
+    np.testing.assert_array_equal(p_known(odd, known, **groups), p_known(odd, known))
+
+
 @pytest.mark.parametrize(
-    ("middle", "expected"), [(1.0, 0.0), (4.0, 0.0), (9.0, 4.0)], ids=["less", "as elsewhere", "more than elsewhere"]
+    ("middle", "expected"),
+    [(1.0, -1.0), (3.0, 0.0), (9.0, 4.0)],
+    ids=["less than in any", "as elsewhere", "more than in any"],
 )
-def test_surplus_of_a_whole_data_set_is_forgiven_up_to_the_largest_known(company, middle, expected):
-    found = novelty_together(np.full(5000, middle), n_genes=np.ones(5000), known=company[2])
+def test_surplus_of_a_whole_data_set_is_forgiven_as_far_as_known_sets_went(middle, expected):
+    found = surplus_beside_bulk(np.full(5000, middle), n_genes=np.ones(5000), bulks=np.array([2, 5]))
     np.testing.assert_allclose(found, expected, atol=0.01)
 
 
-def test_few_cells_are_believed_to_be_as_usual(company):
-    found = novelty_together(np.array([4.5, 99]), n_genes=np.array([500, 0]), known=company[2])
+def test_few_cells_are_believed_to_be_as_usual():
+    found = surplus_beside_bulk(np.array([4.5, 99]), n_genes=np.array([500, 0]), bulks=np.array([2, 5]))
     np.testing.assert_allclose(found, [1 - 1 / 6, 0])
-
-
-def test_model_that_remembers_no_company_judges_cells_alone(company):
-    odd, together, known = company
-    known.novelty_together = known.bulks_together = None
-    assert novelty_together(together, n_genes=np.ones(60), known=known) is None
-    np.testing.assert_array_equal(p_known(odd, known, together=together), p_known(odd, known))
 
 
 def usual_of(n_signs):
