@@ -88,8 +88,8 @@ def annotate(
     ``obs["scbert_p_known"]``
         Share of held-out cells of known types that look at least as odd, each beside the others of its data set; a
         p-value (float32). What makes all cells odd, such as another chemistry, is forgiven as far as it has been seen.
-        Known markers that no class explains count as odd, lack of them does not. With ``refine``, those of the cells
-        listened to are judged as well: a sibling of known types shows in a group, hardly in a cell.
+        Known markers that no class explains count as odd, lack of them does not. With ``refine``, the cells listened to
+        are judged as well, once more by markers alone: a sibling of known types shows in a group, hardly in a cell.
     ``obs["scbert_novel"]``
         Clusters ``"novel 1"``, ``"novel 2"`` … proposed among cells unlike known types (category; missing elsewhere).
     ``obs["scbert_doublet"]``
