@@ -1,8 +1,8 @@
 """Fine-tuning on a reference: inside the folds of ``within.py``, from few cells, its parts, its speed and memory.
 
 Run ``python fine_tune.py --help`` from this folder. Nothing starts from the shipped model but ``speed``, for it
-has seen some of these labels: most starts from an encoder pretrained without labels, on sets without the cells or
-donors tested on; ``few`` also from models of the shipped kind that were trained without the cells tested on.
+has seen some of these labels: ``within.py`` and ``few`` start from models of the shipped kind that were trained without
+the cells and donors tested on, the rest from an encoder pretrained on such sets without labels.
 """
 
 from __future__ import annotations
@@ -122,10 +122,14 @@ def cells_of(model: Annotator, test: Labelled) -> sparse.csr_matrix:
     return align_columns(test.counts, match_genes(list(test.genes), model.vocabulary))
 
 
-def fit_predict(train: Sequence[Labelled], test: Labelled, seed: int, **options: Any) -> dict[str, Prediction]:
-    """Fine-tune on some cells and name others, as ``within.py`` asks for it."""
-    model, seconds = fit(train, seed, **options)
-    return {"ours": replace(name_cells(model, test)[0], seconds_fit=seconds)}
+STARTS = {"ours": labelled_model, "ours_unlabelled": unlabelled_model}
+"""What fine-tuning starts from: a model that knows types of blood, or an encoder that never saw a label."""
+
+
+def fit_predict(train: Sequence[Labelled], test: Labelled, seed: int, *, method: str) -> dict[str, Prediction]:
+    """Fine-tune on some cells and name others, from one of :data:`STARTS`."""
+    model, seconds = fit(train, seed, model=STARTS[method](train[0].group))
+    return {method: replace(name_cells(model, test)[0], seconds_fit=seconds)}
 
 
 def split_of(name: str, seed: int) -> tuple[list[Labelled], Labelled]:
@@ -226,17 +230,12 @@ def few(
         for seed in range(n_seeds):
             train, test = split_of(one, seed)
             train = thinned(train, some_of_each(CELLS_PER_CLASS, np.random.default_rng(seed)))
-            for called in method or FEW_METHODS:
-                said = FEW_METHODS[called](train, test, seed)
+            for called in method or [*STARTS, "logistic"]:
+                if called == "logistic":
+                    said = logistic_predict(train, test)
+                else:
+                    said = fit_predict(train, test, seed, method=called)[called]
                 add("few", [row(test, train, said, set=one, method=called, seed=seed)], ["set", "method", "seed"])
-
-
-FEW_METHODS = {
-    "ours": lambda train, test, seed: fit_predict(train, test, seed, model=labelled_model(train[0].group))["ours"],
-    "ours_unlabelled": lambda train, test, seed: fit_predict(train, test, seed)["ours"],
-    "logistic": lambda train, test, seed: logistic_predict(train, test),
-}
-"""Starting from a model that knows the types of blood, from an encoder that never saw a label, and a plain method."""
 
 
 @app.command()

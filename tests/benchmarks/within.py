@@ -6,6 +6,7 @@ Run ``python within.py --help`` from this folder.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import anndata as ad
@@ -112,7 +113,7 @@ def runner_of(method: str) -> Runner:
     """Return what trains and predicts: our fine-tuning, or a peer."""
     from fine_tune import fit_predict
 
-    return fit_predict if method.startswith("ours") else peer_runner(method, target="label")
+    return partial(fit_predict, method=method) if method.startswith("ours") else peer_runner(method, target="label")
 
 
 def run_one(name: str, method: str, seed: int) -> None:
@@ -128,7 +129,7 @@ def run_one(name: str, method: str, seed: int) -> None:
 
 def main(
     *,
-    method: Annotated[list[str] | None, typer.Option(help="A peer, or `ours`; may be repeated.")] = None,
+    method: Annotated[list[str] | None, typer.Option(help="A peer, or `ours`, `ours_unlabelled`.")] = None,
     name: Annotated[list[str] | None, typer.Option("--set", help="A set; all of them by default.")] = None,
     n_seeds: Annotated[int, typer.Option(help="Seeds of the methods that have randomness.")] = 3,
     resume: Annotated[bool, typer.Option("--resume", help="Leave out what the table already holds.")] = False,
