@@ -23,15 +23,18 @@ def test_what_is_said_about_the_labels_is_so(pbmc68k: ad.AnnData) -> None:
     assert round((b["MZB1"] & b["IGJ"] & ~b["MS4A1"]).mean(), 2) == 0.32
 
 
-def test_plasma_cells_among_b_cells_are_noticed(pbmc68k: ad.AnnData) -> None:
+def test_plasma_cells_and_b_cells_with_genes_of_t_cells_are_noticed(pbmc68k: ad.AnnData) -> None:
     sbt.tl.annotate(pbmc68k)
     odd = (pbmc68k.obs["scbert_reason"] == "unlike known types").to_numpy()
     called_b = (pbmc68k.obs[AUTHORS_KEY] == "CD19+ B").to_numpy()
-    held = {gene: pbmc68k.raw[:, gene].X.toarray().ravel() > 0 for gene in ("MZB1", "IGJ", "MS4A1")}
+    genes = ("MZB1", "IGJ", "MS4A1", "CD79A", "CD3D", "CD3E")
+    held = {gene: pbmc68k.raw[:, gene].X.toarray().ravel() > 0 for gene in genes}
     plasma = called_b & held["MZB1"] & held["IGJ"] & ~held["MS4A1"]
+    both = held["MS4A1"] & held["CD79A"] & held["CD3D"] & held["CD3E"]
     assert odd[plasma].mean() > 0.5
-    assert odd[called_b & ~plasma].mean() < 0.05
-    assert odd[~called_b].mean() < 0.02
+    assert odd[both].mean() > 0.5
+    assert odd[called_b & ~plasma & ~both].mean() < 0.05
+    assert odd[~called_b & ~both].mean() < 0.02
 
 
 def test_what_is_said_about_the_size_is_so(pbmc68k: ad.AnnData) -> None:
