@@ -77,8 +77,9 @@ def pretrain(  # noqa: PLR0913
     -------
     A model without classes, for ``tl.embed`` and as ``model=`` of ``tl.fine_tune``. ``training`` holds the history
     and, for genes hidden from held-out cells, the loss and share of levels told exactly (``masked_gene_loss``,
-    ``masked_gene_accuracy``) beside those of two guesses that read no cell: how common a level is
-    (``overall_level_…``), and how common it is for the gene (``gene_level_…``). They are also logged.
+    ``masked_gene_accuracy``) beside those of three guesses: how common a level is (``overall_level_…``), how common it
+    is for the gene (``gene_level_…``), and how common it is in cells of the same depth (``lowest_level_…``). A model
+    that does not beat the last knows little more than depth: go on for longer. They are also logged.
 
     Raises
     ------

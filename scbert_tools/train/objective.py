@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
+    from ..data.batches import Batch
     from ..data.reference import TrainBatch
     from ..model.heads import MaskedGeneHead
     from ..model.network import CellTransformer
@@ -84,11 +85,14 @@ class Questions:
         (cells, asked) true levels, -1 where a place is empty.
     expressed
         (cells, asked), true for genes that the cell expresses and that were hidden.
+    lowest
+        (cells,) lowest level shown of each cell: that of a single molecule, so all that depth tells. 0 if none was.
     """
 
     genes: Tensor
     levels: Tensor
     expressed: Tensor
+    lowest: Tensor
 
 
 def masked_gene_loss(
@@ -124,13 +128,14 @@ def answer_masked_genes(
     """Return level logits, (cells, asked, levels), and what was asked; see :func:`masked_gene_loss`."""
     cells = batch.cells
     hidden = hide(cells.mask, share=share, generator=generator)
-    asked = _questions(cells.genes, cells.levels, hidden[:, 0, 0], generator)
+    asked = _questions(cells, hidden[:, 0, 0], generator)
     latents = network.latents(cells.genes, cells.levels, cells.mask & ~hidden)
     return head(network.embedding.gene(asked.genes), latents), asked
 
 
-def _questions(genes: Tensor, levels: Tensor, hidden: Tensor, generator: torch.Generator) -> Questions:
+def _questions(cells: Batch, hidden: Tensor, generator: torch.Generator) -> Questions:
     """Return the hidden genes of every cell, and as absent ones those hidden in another cell."""
+    genes, levels = cells.genes, cells.levels
     # `topk` finds the hidden places of all cells at once; cells with fewer fill up with places that are not asked.
     n_asked = max(1, int(hidden.sum(dim=1).max()))
     place = hidden.int().topk(n_asked, dim=1).indices
@@ -146,4 +151,12 @@ def _questions(genes: Tensor, levels: Tensor, hidden: Tensor, generator: torch.G
         torch.cat([asked, absent], dim=1),
         torch.cat([truth, zero], dim=1),
         torch.cat([real, torch.zeros_like(is_there)], dim=1),
+        _lowest(levels, cells.mask[:, 0, 0] & ~hidden),
     )
+
+
+def _lowest(levels: Tensor, shown: Tensor) -> Tensor:
+    """Return the lowest level shown of each cell, 0 where none is, (cells,)."""
+    most = torch.iinfo(levels.dtype).max
+    lowest = levels.masked_fill(~shown, most).amin(dim=1)
+    return lowest.masked_fill(lowest == most, 0)

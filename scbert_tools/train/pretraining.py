@@ -11,6 +11,7 @@ from torch import nn
 
 from ..data.device import device_of
 from ..model.heads import MaskedGeneHead
+from .guesses import level_frequencies
 from .loop import Trainer
 from .objective import answer_masked_genes, masked_gene_loss
 from .watch import History, run_training
@@ -141,7 +142,10 @@ def pretrain_on(
 def masked_gene_report(
     model: MaskedGeneModel, seen: Callable[[int], TrainBatch], questions: list[TrainBatch]
 ) -> dict[str, float]:
-    """Return how well the levels of hidden expressed genes are told, by the model and by guesses that read no cell.
+    """Return how well the levels of hidden expressed genes are told, by the model and by guesses that know little.
+
+    The guesses know how common levels are at all, of the gene, or in cells of the same depth, which most genes of a
+    cell share: seen once, they have the level of one molecule. A model that does not beat the last has learned depth.
 
     All are asked exactly the same: the expressed genes hidden from held-out cells.
 
@@ -156,17 +160,19 @@ def masked_gene_report(
 
     Returns
     -------
-    Cross-entropies ``masked_gene_loss`` (model), ``overall_level_loss`` (how common each level is) and
-    ``gene_level_loss`` (how common it is for the gene), and the shares of levels told exactly:
-    ``masked_gene_accuracy``, ``overall_level_accuracy`` (always the commonest level) and ``gene_level_accuracy``
-    (the gene's commonest level).
+    Cross-entropies ``masked_gene_loss`` (model), ``overall_level_loss`` (how common each level is),
+    ``gene_level_loss`` (how common it is for the gene) and ``lowest_level_loss`` (how common it is in cells of the same
+    lowest level, so of like depth), and the shares of levels told exactly: ``masked_gene_accuracy``, and of the
+    commonest level in each of the three ways, ``overall_level_accuracy``, ``gene_level_accuracy`` and
+    ``lowest_level_accuracy``.
     """
-    genes, truth, said = _held_out_answers(model, questions)
-    overall, by_gene = level_frequencies(seen, n_genes=int(genes.max(initial=0)) + 1, n_levels=said.shape[1])
+    (genes, truth, lowest), said = _held_out_answers(model, questions)
+    common = level_frequencies(seen, n_genes=int(genes.max(initial=0)) + 1, n_levels=said.shape[1])
     guesses = {
         "masked_gene": said,
-        "overall_level": np.log(np.broadcast_to(overall, said.shape)),
-        "gene_level": np.log(by_gene[genes]),
+        "overall_level": np.log(np.broadcast_to(common.overall, said.shape)),
+        "gene_level": np.log(common.by_gene[genes]),
+        "lowest_level": np.log(common.by_lowest[lowest]),
     }
     every = np.arange(len(truth))
     losses = {f"{name}_loss": float(-guess[every, truth].mean()) for name, guess in guesses.items()}
@@ -176,8 +182,13 @@ def masked_gene_report(
 
 def _held_out_answers(
     model: MaskedGeneModel, questions: list[TrainBatch]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """Return genes, true levels and log-probabilities of levels of all hidden expressed genes of held-out cells."""
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return what is known of all hidden expressed genes of held-out cells, and the log-probabilities of their levels.
+
+    Returns
+    -------
+    (3, genes) places in the vocabulary, true levels and lowest levels shown of their cells; (genes, levels).
+    """
     found = []
     with torch.inference_mode():
         for place, batch in enumerate(questions):
@@ -185,31 +196,11 @@ def _held_out_answers(
                 model.network, model.head, batch, share=HIDDEN_SHARE, generator=_generator(0, place)
             )
             real = asked.expressed
-            found.append((asked.genes[real].long(), asked.levels[real].long(), logits[real].double()))
-    genes, levels, said = (torch.cat(part) for part in zip(*found, strict=True))
-    return genes.numpy(), levels.numpy(), said.log_softmax(dim=1).numpy()
-
-
-def level_frequencies(
-    seen: Callable[[int], TrainBatch], *, n_genes: int, n_levels: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return how common each level is among expressed genes, (levels,), and for each gene, (genes, levels).
-
-    Counted in 100 batches; a gene is thought to be like all others until ten of its levels have been seen.
-    """
-    genes, levels = (np.concatenate(part) for part in zip(*(_tokens(seen(step)) for step in range(100)), strict=True))
-    # Rare genes lean on all genes together, with the weight of ten tokens; no level gets probability zero, whose log
-    # would be infinite.
-    overall = (np.bincount(levels, minlength=n_levels) + 1) / (len(levels) + n_levels)
-    table = np.zeros((max(n_genes, int(genes.max(initial=0)) + 1), n_levels))
-    np.add.at(table, (genes, levels), 1)
-    return overall, (table + 10 * overall) / (table.sum(axis=1, keepdims=True) + 10)
-
-
-def _tokens(batch: TrainBatch) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return genes and levels of the real tokens of a batch."""
-    real = batch.cells.mask[:, 0, 0]
-    return batch.cells.genes[real].long().numpy(), batch.cells.levels[real].long().numpy()
+            lowest = asked.lowest[:, None].expand_as(asked.levels)
+            facts = torch.stack([part[real].long() for part in (asked.genes, asked.levels, lowest)])
+            found.append((facts.T, logits[real].double()))
+    facts, said = (torch.cat(part) for part in zip(*found, strict=True))
+    return facts.T.numpy(), said.log_softmax(dim=1).numpy()
 
 
 def _split(batches: BatchMaker, *, share: float, seed: int) -> tuple[BatchMaker, BatchMaker]:

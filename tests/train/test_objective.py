@@ -111,7 +111,7 @@ def test_hidden_genes_are_not_visible_to_the_encoder(annotator, head, batch):
 def test_hidden_genes_are_asked_for_with_their_levels_and_absent_ones_are_absent(batch, seed):
     cells = batch.cells
     hidden = hide(cells.mask, share=0.3, generator=generator(seed))[:, 0, 0]
-    questions = objective._questions(cells.genes, cells.levels, hidden, generator(seed))
+    questions = objective._questions(cells, hidden, generator(seed))
     asked, truth = questions.genes, questions.levels
     real = cells.mask[:, 0, 0]
     for row in range(len(cells)):
@@ -124,9 +124,19 @@ def test_hidden_genes_are_asked_for_with_their_levels_and_absent_ones_are_absent
 
 def test_some_absent_genes_are_asked_for(batch):
     hidden = hide(batch.cells.mask, share=0.3, generator=generator())[:, 0, 0]
-    asked = objective._questions(batch.cells.genes, batch.cells.levels, hidden, generator())
+    asked = objective._questions(batch.cells, hidden, generator())
     assert ((asked.levels == 0) & ~asked.expressed).any()
     assert asked.expressed.sum() == hidden.sum()
+
+
+def test_lowest_level_is_that_of_what_is_shown():
+    cells = Batch(
+        torch.arange(4).repeat(3, 1),
+        torch.tensor([[2, 5, 7, 0], [2, 5, 7, 9], [3, 4, 0, 0]]),
+        torch.tensor([[True, True, True, False], [True] * 4, [True, True, False, False]])[:, None, None],
+    )
+    hidden = torch.tensor([[False] * 4, [True, False, False, False], [True, True, False, False]])
+    assert objective._questions(cells, hidden, generator()).lowest.tolist() == [2, 5, 0]
 
 
 def test_nothing_hidden_is_no_loss_and_no_error(network, head, batch):

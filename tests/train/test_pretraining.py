@@ -14,7 +14,7 @@ from scbert_tools.train import pretraining
 from scbert_tools.train.config import TrainConfig
 from scbert_tools.train.objective import Questions
 from scbert_tools.train.objective import masked_gene_loss as spare
-from scbert_tools.train.pretraining import level_frequencies, masked_gene_report, pretrain_network
+from scbert_tools.train.pretraining import masked_gene_report, pretrain_network
 
 CONFIG = TrainConfig(n_steps=60, lr=2e-2, warmup_steps=5, check_every=20, ema_decay=0.9)
 SHORT = TrainConfig(n_steps=4, lr=1e-2, warmup_steps=1, check_every=2)
@@ -24,7 +24,9 @@ def test_loss_on_held_out_cells_falls_and_is_reported(network, batches):
     done = pretrain_network(network, batches, CONFIG, held_out_share=0.2, progress=False)
     assert done.history.held_out[-1] < 0.95 * done.history.held_out[0]
     assert set(done.report) == {
-        f"{who}_{what}" for who in ("masked_gene", "overall_level", "gene_level") for what in ("loss", "accuracy")
+        f"{who}_{what}"
+        for who in ("masked_gene", "overall_level", "gene_level", "lowest_level")
+        for what in ("loss", "accuracy")
     }
 
 
@@ -47,25 +49,14 @@ def token_batch(genes, levels):
     return TrainBatch(cells, torch.zeros(len(genes), dtype=torch.long))
 
 
-def test_guesses_are_the_frequencies_of_levels():
-    seen = token_batch([[0, 1]] * 200, [[2, 6]] * 200)  # each gene has a level of its own
-    overall, by_gene = level_frequencies(lambda step: seen, n_genes=2, n_levels=8)
-    assert overall[[2, 6]] == pytest.approx([0.5, 0.5], abs=0.01)
-    assert by_gene[[0, 1], [2, 6]] == pytest.approx([1, 1], abs=0.01)
-
-
-def test_guess_about_a_gene_never_seen_is_that_about_any_gene():
-    seen = token_batch([[0, 1]] * 4, [[1, 2]] * 4)
-    overall, by_gene = level_frequencies(lambda step: seen, n_genes=6, n_levels=10)
-    np.testing.assert_allclose(by_gene[5], overall)
-    assert (overall > 0).all()
-
-
 def test_model_and_guesses_are_asked_the_hidden_expressed_genes_only(monkeypatch):
     seen = token_batch([[0, 1]] * 200, [[2, 6]] * 200)
     asked = Questions(
-        torch.tensor([[0, 1, 0]]), torch.tensor([[2, 6, 0]]), torch.tensor([[True, True, False]])
-    )  # the last one is absent, and would be told wrong
+        torch.tensor([[0, 1, 0]]),
+        torch.tensor([[2, 6, 0]]),
+        torch.tensor([[True, True, False]]),  # the last one is absent, and would be told wrong
+        torch.tensor([2]),
+    )
     logits = 20 * torch.nn.functional.one_hot(torch.tensor([[2, 6, 7]]), 8).float()
     monkeypatch.setattr(pretraining, "answer_masked_genes", lambda *a, **k: (logits, asked))
     report = masked_gene_report(SimpleNamespace(network=None, head=None), lambda step: seen, [seen])
@@ -75,7 +66,9 @@ def test_model_and_guesses_are_asked_the_hidden_expressed_genes_only(monkeypatch
         1.0,
     )
     assert report["masked_gene_loss"] == pytest.approx(0, abs=1e-6)
-    assert report["overall_level_loss"] == pytest.approx(np.log(2), abs=0.01)
+    # One cell has both levels and shows the lower one, so depth tells no more than nothing.
+    for guess in ("overall_level", "lowest_level"):
+        assert report[f"{guess}_loss"] == pytest.approx(np.log(2), abs=0.01)
 
 
 def test_batches_are_as_asked_for(network, batches, monkeypatch):
