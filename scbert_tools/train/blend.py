@@ -23,6 +23,9 @@ SHARES = tuple(np.linspace(0, 1, 11).round(1).tolist())
 TEMPERATURES = (0.2, 20.0)
 """Lowest and highest temperature."""
 
+STANDARD_ERRORS = 2.0
+"""Of its gain on held-out cells, that the Transformer has to gain: with one, few judges let it in by luck."""
+
 
 @dataclass(frozen=True)
 class Blend:
@@ -85,7 +88,7 @@ def fit_blend(
 ) -> Blend:
     """Return the share and temperature under which held-out cells are least surprising.
 
-    No share is given to the Transformer unless one gains more than its standard error: a few cells that happen to suit
+    No share is given to the Transformer unless one gains more than two standard errors: a few cells that happen to suit
     it are no reason to trust it.
 
     Parameters
@@ -103,9 +106,8 @@ def fit_blend(
     losses = np.stack([each for each, _ in tried]).astype(np.float64)
     losses *= 1 if weight is None else weight / weight.mean()
     best = int(losses.mean(axis=1).argmin())
-    # The Transformer has to gain more than a standard error, or few judges would let it in by luck.
     gain = losses[0] - losses[best]
-    trusted = best if gain.mean() > gain.std() / np.sqrt(len(gain)) else 0
+    trusted = best if gain.mean() > STANDARD_ERRORS * gain.std() / np.sqrt(len(gain)) else 0
     return Blend(SHARES[trusted], tried[trusted][1])
 
 

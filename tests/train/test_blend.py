@@ -23,6 +23,13 @@ def test_transformer_that_knows_more_is_trusted(rng):
     assert fit_blend(logits(0.1, rng), logits(2.0, rng), TRUTH).share > 0.6
 
 
+def test_few_judges_rarely_let_a_transformer_in_that_knows_nothing(rng):
+    few = TRUTH[:20]
+    blends = [fit_blend(logits(0.5, rng)[:20], logits(0.0, rng)[:20], few) for _ in range(100)]
+    trusted = [blend.share > 0 for blend in blends]
+    assert np.mean(trusted) <= 0.05
+
+
 def test_temperature_undoes_overconfidence(rng):
     said = logits(0.7, rng)
     once, tenfold = (cooled(factor * said, TRUTH, several=False)[1] for factor in (1, 10))
