@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import softmax
 
-from ..model.known_cells import KnownCells
+from ..model.known_cells import KnownCells, UsualNovelty
 from .conformal import held_out_scores
 from .doublets import doublet_scores, incompatible
 from .familiarity import LOW_COVERAGE
 from .novelty import ALIKE, bulk, equal_sample, novelty, signs_of_novelty
 from .profiles import LabelledCells, class_profiles, likeness_of
-from .surplus import expected_on, surplus
+from .surplus import surplus_reader
 from .usual_signs import usual_signs
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
     from scipy import sparse
@@ -69,36 +69,11 @@ class HeldOutCells:
         """Likeness of the cells to the classes."""
         return likeness_of(self.cells.logs, self.profiles * self.cells.measured)
 
-    @cached_property
-    def expected(self) -> NDArray[np.float32]:
-        """(classes, genes) what is expected of the classes on the genes that were measured."""
-        return expected_on(self.profiles, self.cells.measured)
-
-    def surplus(
-        self,
-        markers: NDArray[np.float32],
-        *,
-        temperature: float,
-        weights: sparse.csr_matrix | None = None,
-    ) -> NDArray[np.float32]:
-        """Return the surplus of known markers in each cell, or in those it listens to: (cells,)."""
-        columns = np.flatnonzero(markers)
+    def surplus(self, markers: NDArray[np.float32], *, temperature: float) -> Callable[..., NDArray[np.float32]]:
+        """Return what gives the surplus of known markers in each cell, or in those it listens to."""
+        observed = self.cells.logs[:, np.flatnonzero(markers)]
         likely = softmax(self.logits / np.float32(temperature), axis=1)
-        expected = self.expected[:, columns]
-        return surplus(self.cells.logs[:, columns], likely, expected, markers[columns], weights=weights)
-
-
-@dataclass(frozen=True, kw_only=True)
-class UsualNovelty:
-    """What is usual of held-out cells: fields of :class:`~scbert_tools.model.known_cells.KnownCells`."""
-
-    usual: NDArray[np.float32]
-    depths: NDArray[np.float32]
-    bulks: NDArray[np.float32]
-    novelty: NDArray[np.float32]
-    novelty_together: NDArray[np.float32] | None = None
-    surplus_together: NDArray[np.float32] | None = None
-    surplus_bulks: NDArray[np.float32] | None = None
+        return surplus_reader(observed, likely, self.profiles, measured=self.cells.measured, markers=markers)
 
 
 def usual_novelty(
@@ -116,33 +91,36 @@ def usual_novelty(
     tree, held_out, markers, temperature, rng
         As in :func:`remember`.
     """
-    beyond = partial(HeldOutCells.surplus, markers=markers, temperature=temperature)
-    signs = [signs_of_novelty(one.logits, one.likeness, beyond(one)) for one in held_out]
+    beyond = [one.surplus(markers, temperature=temperature) for one in held_out]
+    signs = [signs_of_novelty(one.logits, one.likeness, more()) for one, more in zip(held_out, beyond, strict=True)]
     usual, depths = usual_of_sets(tree, held_out, signs, rng=rng)
     odd = [
         novelty(sign, one.best, one.n_genes, usual=usual, depth_range=depths)
         for sign, one in zip(signs, held_out, strict=True)
     ]
-    bulks = [bulk(x, np.inf) for x in odd]
-    odd = [x - middle for x, middle in zip(odd, bulks, strict=True)]
-    found = UsualNovelty(
-        usual=usual,
-        depths=np.array(depths, np.float32),
-        bulks=np.array(bulks, np.float32),
-        novelty=equal_sample(odd, rng=rng),
-    )
-    social = [(one, one.weights, x) for one, x in zip(held_out, odd, strict=True) if one.weights is not None]
-    if not social:
+    odd, bulks = _beside_bulks(odd)
+    depth_range = np.array(depths, np.float32)
+    found = UsualNovelty(usual=usual, depths=depth_range, bulks=bulks, novelty=equal_sample(odd, rng=rng))
+    company = [
+        (one.weights, *rest) for one, *rest in zip(held_out, odd, beyond, strict=True) if one.weights is not None
+    ]
+    if not company:
         return found
-    together = [weights @ x for _, weights, x in social]
-    surpluses = [beyond(one, weights=weights) for one, weights, _ in social]
-    bulks = [bulk(x, np.inf) for x in surpluses]
+    surpluses, surplus_bulks = _beside_bulks([more(weights=weights) for weights, _, more in company])
     return replace(
         found,
-        novelty_together=equal_sample(together, rng=rng),
-        surplus_together=equal_sample([x - middle for x, middle in zip(surpluses, bulks, strict=True)], rng=rng),
-        surplus_bulks=np.array(bulks, np.float32),
+        novelty_together=equal_sample([weights @ x for weights, x, _ in company], rng=rng),
+        surplus_together=equal_sample(surpluses, rng=rng),
+        surplus_bulks=surplus_bulks,
     )
+
+
+def _beside_bulks(
+    sets: Sequence[NDArray[np.float32]],
+) -> tuple[list[NDArray[np.float32]], NDArray[np.float32]]:
+    """Return the scores of every data set beside its bulk, and the bulks, (sets,)."""
+    bulks = [bulk(one, np.inf) for one in sets]
+    return [one - middle for one, middle in zip(sets, bulks, strict=True)], np.array(bulks, np.float32)
 
 
 def remember(

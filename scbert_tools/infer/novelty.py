@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ..model.known_cells import KnownCells
+    from ..model.known_cells import UsualNovelty
     from .profiles import Likeness
 
 SIGNS = ("doubt", "energy", "rarity", "unlikeness", "contrast", "strangeness", "surplus")
@@ -133,7 +133,7 @@ def p_value(score: NDArray[np.float32], held_out: NDArray[np.float32]) -> NDArra
 
 def p_known(
     odd: NDArray[np.float32],
-    known: KnownCells,
+    known: UsualNovelty,
     *,
     together: NDArray[np.float32] | None = None,
     surplus: NDArray[np.float32] | None = None,
@@ -180,7 +180,7 @@ def equal_sample(
 
 
 def novelty_of(
-    signs: NDArray[np.float32], best: NDArray[np.int64], *, n_genes: NDArray[np.int64], known: KnownCells
+    signs: NDArray[np.float32], best: NDArray[np.int64], *, n_genes: NDArray[np.int64], known: UsualNovelty
 ) -> NDArray[np.float32]:
     """Return the novelty of cells by what a model remembers of the cells it knows, 0 for empty ones: (cells,).
 

@@ -6,6 +6,7 @@ its markers, whoever taught the network what, and no class it could be explains 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +15,7 @@ from ..genes.tables import marker_sources
 from .profiles import LEAST
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
     from scipy import sparse
@@ -72,6 +73,29 @@ def expected_on(profiles: NDArray[np.float32], measured: NDArray[np.bool_]) -> N
     kept = counts * measured
     share = kept.sum(axis=1, keepdims=True) / np.maximum(counts.sum(axis=1, keepdims=True), LEAST)
     return np.log1p(kept / np.maximum(share, LEAST)).astype(np.float32)
+
+
+def surplus_reader(
+    observed: sparse.csr_matrix,
+    likely: NDArray[np.float32],
+    profiles: NDArray[np.float32],
+    *,
+    measured: NDArray[np.bool_],
+    markers: NDArray[np.float32],
+) -> Callable[..., NDArray[np.float32]]:
+    """Return :func:`surplus` of these cells: called without arguments in each of them, with ``weights`` in company.
+
+    Parameters
+    ----------
+    observed, likely
+        As in :func:`surplus`.
+    profiles, measured
+        As in :func:`expected_on`.
+    markers
+        (genes,) from :func:`marker_weights`.
+    """
+    columns = np.flatnonzero(markers)
+    return partial(surplus, observed, likely, expected_on(profiles, measured)[:, columns], markers[columns])
 
 
 def surplus(

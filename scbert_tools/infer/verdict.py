@@ -15,7 +15,7 @@ from .forward import read_cells
 from .novelty import novelty_of, p_known, p_value, signs_of_novelty, surplus_beside_bulk
 from .profiles import ProfileReader
 from .refine import GATE, changes, gated_evidence
-from .surplus import expected_on, surplus
+from .surplus import surplus_reader
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -175,29 +175,24 @@ def p_known_of(
         return None
     # At the temperature that held-out cells were judged at, whatever labels of the user's own say.
     likely = states.probabilities(annotator.calibration.temperature) * (states.n_tokens > 0)[:, None]
-    signs = signs_of_novelty(states.logits, reading.likeness, _surplus(known, reading, likely))
+    more = _surplus_reader(known, reading, likely)
+    signs = signs_of_novelty(states.logits, reading.likeness, None if more is None else more())
     odd = novelty_of(signs, states.logits.argmax(axis=1), n_genes=states.n_tokens, known=known)
-    together = group = None
-    if weights is not None:
-        together, group = np.asarray(weights @ odd, np.float32), _surplus(known, reading, likely, weights)
-    if group is not None and known.surplus_bulks is not None:
-        group = surplus_beside_bulk(group, n_genes=states.n_tokens, bulks=known.surplus_bulks)
+    together = None if weights is None else np.asarray(weights @ odd, np.float32)
+    group = None
+    if weights is not None and more is not None and known.surplus_bulks is not None:
+        group = surplus_beside_bulk(more(weights=weights), n_genes=states.n_tokens, bulks=known.surplus_bulks)
     p = p_known(odd, known, together=together, surplus=group)
     return np.where(states.n_tokens > 0, p, np.float32(1))
 
 
-def _surplus(
-    known: KnownCells,
-    reading: Reading,
-    likely: NDArray[np.float32],
-    weights: sparse.csr_matrix | LinearOperator | None = None,
-) -> NDArray[np.float32] | None:
-    """Return the surplus of markers in each cell, or in those it listens to; ``None`` if the model knows no markers."""
+def _surplus_reader(
+    known: KnownCells, reading: Reading, likely: NDArray[np.float32]
+) -> Callable[..., NDArray[np.float32]] | None:
+    """Return what gives the surplus of markers in each cell, or in company; ``None`` if the model knows no markers."""
     if known.markers is None or reading.observed is None:
         return None
-    columns = known.marker_columns
-    expected = expected_on(known.profiles, reading.measured)[:, columns]
-    return surplus(reading.observed, likely, expected, known.markers[columns], weights=weights)
+    return surplus_reader(reading.observed, likely, known.profiles, measured=reading.measured, markers=known.markers)
 
 
 def doublet_like(annotator: Annotator, reading: Reading) -> NDArray[np.bool_] | None:

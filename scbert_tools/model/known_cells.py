@@ -17,26 +17,15 @@ STORED_AS = {"profiles": np.float16, "markers": np.float16}
 
 
 @dataclass(frozen=True, kw_only=True)
-class KnownCells:
-    """Arrays stored beside the weights, in ``known.safetensors``.
+class UsualNovelty:
+    """How odd cells of data sets are that the network had not seen."""
 
-    ``profiles`` and ``n_genes`` describe training cells, the others cells of data sets that the network had not seen.
-    """
-
-    profiles: NDArray[np.float32]
-    """(classes, genes) mean log(CP10k + 1) of every class; zero for genes never measured."""
     usual: NDArray[np.float32]
     """(signs, classes, 3) each sign of novelty in held-out cells: height, slope in log genes, spread."""
     depths: NDArray[np.float32]
     """(2,) fewest and most expressed genes among held-out cells, but for 1 % at either end."""
     novelty: NDArray[np.float32]
     """(n,) novelty of held-out cells beside the bulk of their data set, sorted."""
-    doublet: NDArray[np.float32]
-    """(n,) doublet score of held-out cells, sorted."""
-    set_scores: NDArray[np.float32]
-    """(names, n) 1 - probability of the true label in held-out cells, sorted; NaN where there are fewer."""
-    n_genes: NDArray[np.float32]
-    """(n,) expressed genes per training cell where most genes were measured, at evenly spaced quantiles."""
     bulks: NDArray[np.float32] | None = None
     """(sets,) median novelty of each held-out data set; ``None`` if the model judges cells by themselves."""
     novelty_together: NDArray[np.float32] | None = None
@@ -45,6 +34,23 @@ class KnownCells:
     """(n,) surplus of markers in the neighbours of held-out cells beside the bulk of their data set, sorted."""
     surplus_bulks: NDArray[np.float32] | None = None
     """(sets,) median of the same in each held-out data set."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownCells(UsualNovelty):
+    """Arrays stored beside the weights, in ``known.safetensors``.
+
+    ``profiles`` and ``n_genes`` describe training cells, the others cells of data sets that the network had not seen.
+    """
+
+    profiles: NDArray[np.float32]
+    """(classes, genes) mean log(CP10k + 1) of every class; zero for genes never measured."""
+    doublet: NDArray[np.float32]
+    """(n,) doublet score of held-out cells, sorted."""
+    set_scores: NDArray[np.float32]
+    """(names, n) 1 - probability of the true label in held-out cells, sorted; NaN where there are fewer."""
+    n_genes: NDArray[np.float32]
+    """(n,) expressed genes per training cell where most genes were measured, at evenly spaced quantiles."""
     markers: NDArray[np.float32] | None = None
     """(genes,) what each gene counts as a known marker, mostly zero; ``None`` if the model looks at none."""
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .objective import lowest_level
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -65,7 +67,7 @@ def _given(
 
 def _tokens(batch: TrainBatch) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Return gene, level and lowest level of the same cell of the real tokens of a batch, each (tokens,)."""
-    real = batch.cells.mask[:, 0, 0].numpy()
-    levels = batch.cells.levels.numpy().astype(np.int64)
-    lowest = np.where(real, levels, np.iinfo(np.int64).max).min(axis=1, keepdims=True)
-    return batch.cells.genes.numpy()[real].astype(np.int64), levels[real], np.broadcast_to(lowest, real.shape)[real]
+    genes, levels, real = batch.cells.genes, batch.cells.levels, batch.cells.mask[:, 0, 0]
+    lowest = lowest_level(levels, real)[:, None].expand_as(levels)
+    found = [part[real].long().numpy() for part in (genes, levels, lowest)]
+    return found[0], found[1], found[2]

@@ -151,11 +151,11 @@ def _questions(cells: Batch, hidden: Tensor, generator: torch.Generator) -> Ques
         torch.cat([asked, absent], dim=1),
         torch.cat([truth, zero], dim=1),
         torch.cat([real, torch.zeros_like(is_there)], dim=1),
-        _lowest(levels, cells.mask[:, 0, 0] & ~hidden),
+        lowest_level(levels, cells.mask[:, 0, 0] & ~hidden),
     )
 
 
-def _lowest(levels: Tensor, shown: Tensor) -> Tensor:
+def lowest_level(levels: Tensor, shown: Tensor) -> Tensor:
     """Return the lowest level shown of each cell, 0 where none is, (cells,)."""
     most = torch.iinfo(levels.dtype).max
     lowest = levels.masked_fill(~shown, most).amin(dim=1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +12,7 @@ from ours import WORK, vocabulary
 from scipy import sparse
 from scoring import load_once, score, settle
 
-from scbert_tools.infer.held_out import HeldOutCells, UsualNovelty, usual_novelty
+from scbert_tools.infer.held_out import HeldOutCells, usual_novelty
 from scbert_tools.infer.novelty import novelty_of, p_known, signs_of_novelty, surplus_beside_bulk
 from scbert_tools.infer.profiles import LabelledCells
 from scbert_tools.infer.refine import average_evidence, gated_evidence, neighbour_weights, reasons_to_listen
@@ -20,6 +20,8 @@ from scbert_tools.infer.surplus import marker_weights
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from scbert_tools.model.known_cells import UsualNovelty
 
 GRID = np.exp(np.linspace(np.log(0.5), np.log(5), 47))
 """Temperatures tried."""
@@ -89,7 +91,7 @@ class Judged:
 
 def judged(one: HeldOutCells, usual: UsualNovelty, temperature: float) -> Judged:
     """Return how odd the cells of a data set are, as the package judges it by what is usual elsewhere."""
-    surplus = partial(one.surplus, markers(), temperature=temperature)
+    surplus = one.surplus(markers(), temperature=temperature)
     signs = signs_of_novelty(one.logits, one.likeness, surplus())
     odd, group, together = novelty_of(signs, one.best, n_genes=one.n_genes, known=usual), None, None
     if one.weights is not None:

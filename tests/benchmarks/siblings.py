@@ -22,6 +22,7 @@ from unknown import SIBLINGS, STORED, VOTES, groups_of, on_all_leaves, store, wi
 
 from scbert_tools.model.heads import VOTE_POWER
 from scbert_tools.tokens.levels import Levels, to_levels
+from scbert_tools.train.objective import VOTE_PENALTY
 from scbert_tools.train.votes import Votes, loudness_of, solve_votes
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from datasets import Labelled
     from scipy import sparse
 
-PENALTY = 3e-4
 FEWEST = 25
 """Sets with fewer cells of the type say little about it."""
 
@@ -49,7 +49,7 @@ def votes_without(train: Sequence[Labelled], gone: str) -> tuple[Votes, np.ndarr
     reference, names = labelled_reference([cells_of(one) for one in (without_type(train, gone) if gone else train)])
     allowed = TREE_OF_ALL.membership(names)[reference.label][:, leaves]
     weight = reference.kin.size[reference.group] ** -0.5
-    return solve_votes(loud(reference.counts), allowed, weight, penalty=PENALTY), leaves
+    return solve_votes(loud(reference.counts), allowed, weight, penalty=VOTE_PENALTY), leaves
 
 
 def keep_groups(test: Labelled, train: Sequence[Labelled], gone: str, *, foreign: bool = False) -> None:

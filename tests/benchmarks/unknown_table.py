@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from fitting import Judged
 
-    from scbert_tools.infer.held_out import UsualNovelty
+    from scbert_tools.model.known_cells import UsualNovelty
 
 TABLE = FOLDER / "unknown.csv"
 SHOWN = ("energy", "surplus")

@@ -129,7 +129,7 @@ def run_one(name: str, method: str, seed: int) -> None:
 
 def main(
     *,
-    method: Annotated[list[str] | None, typer.Option(help="A peer, or `ours`, `ours_unlabelled`.")] = None,
+    method: Annotated[list[str] | None, typer.Option(help="A peer, `ours`, `ours_unlabelled`; repeatable.")] = None,
     name: Annotated[list[str] | None, typer.Option("--set", help="A set; all of them by default.")] = None,
     n_seeds: Annotated[int, typer.Option(help="Seeds of the methods that have randomness.")] = 3,
     resume: Annotated[bool, typer.Option("--resume", help="Leave out what the table already holds.")] = False,
