@@ -36,10 +36,13 @@ class ChunkedCells:
         For every source a function that gives the cells of a slice, (cells, vocabulary), proportional to counts.
     n_cells
         Cells of every source.
+    measured
+        (sources, vocabulary), true where a source lists a gene.
     """
 
     rows: Sequence[Rows]
     n_cells: Sequence[int]
+    measured: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return sum(self.n_cells)
@@ -104,10 +107,14 @@ class RollingBatches:
 
     def __call__(self, step: int) -> TrainBatch:
         """Return the batch of ``step``, reading the blocks of its pool if they are not in memory."""
+        return self.maker_at(step)(step)
+
+    def maker_at(self, step: int) -> BatchMaker:
+        """Return what makes the batch of ``step`` from the pool of that step, which is read if need be."""
         # The pool follows from the step alone, so a training that is taken up again finds the same cells.
         period = 0 if self.n_blocks == len(self.blocks) else step // self.steps_per_pool
         if self._pool is None or self._pool[0] != period:
             rng = np.random.default_rng([self.seed, period])
             chosen = rng.permutation(self.blocks)[: self.n_blocks]
             self._pool = period, self.maker.on(self.cells.read(chosen), seed=self.seed)
-        return self._pool[1](step)
+        return self._pool[1]

@@ -85,17 +85,20 @@ class TrainBatch:
         Their tokens.
     label
         (cells,) codes of the labels.
+    dataset
+        (cells,) codes of the data sets.
     """
 
     cells: Batch
     label: Tensor
+    dataset: Tensor
 
     def __len__(self) -> int:
         return len(self.label)
 
     def to(self, device: torch.device) -> TrainBatch:
         """Return the same batch on a device."""
-        return TrainBatch(self.cells.to(device), self.label.to(device))
+        return TrainBatch(self.cells.to(device), self.label.to(device), self.dataset.to(device))
 
     def pieces(self, n_pieces: int) -> list[TrainBatch]:
         """Return the batch dealt out into pieces; one piece is the batch itself.
@@ -104,7 +107,10 @@ class TrainBatch:
         """
         if n_pieces == 1:
             return [self]
-        return [TrainBatch(self.cells.every(i, n_pieces), self.label[i::n_pieces]) for i in range(n_pieces)]
+        return [
+            TrainBatch(self.cells.every(i, n_pieces), self.label[i::n_pieces], self.dataset[i::n_pieces])
+            for i in range(n_pieces)
+        ]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,7 +140,8 @@ class BatchMaker:
         cells = np.tile(drawn, self.views)
         tokens = to_levels(self._seen(cells, rng), self.levels)
         kept = drop_tokens(tokens, share=self.token_dropout, limit=self.token_limit, rng=rng)
-        return TrainBatch(pad(kept), torch.from_numpy(self.reference.label[cells]))
+        codes = (torch.from_numpy(part[cells]) for part in (self.reference.label, self.reference.dataset))
+        return TrainBatch(pad(kept), *codes)
 
     def _seen(self, cells: NDArray[np.int64], rng: np.random.Generator) -> sparse.csr_matrix:
         """Return the counts of ``cells`` as this step sees them."""

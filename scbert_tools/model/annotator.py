@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import safetensors.numpy
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from ..genes.vocabulary import Vocabulary
 from ..tokens.levels import Levels
 from ..tokens.scbert_levels import ScbertLevels
 from .calibration import Calibration
 from .config import ModelConfig
+from .files import read_json, read_tensors
 from .known_cells import KnownCells
 from .labels import LabelTree
 from .network import CellTransformer, build_network
@@ -40,6 +40,8 @@ LEVELS: dict[str, type[Levels]] = {"scbert": ScbertLevels}
 FILES = ("config.json", "classes.json", "vocabulary.txt", "model.safetensors")
 KNOWN = "known.safetensors"
 """What the model remembers of the cells it knows; models without it cannot tell unknown types."""
+UNTAUGHT = "untaught.safetensors"
+"""Encoder before it learned the labels; without it, fine-tuning starts from the encoder that did."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +65,8 @@ class Annotator:
     levels: Levels = field(default_factory=Levels)
     calibration: Calibration = field(default_factory=Calibration)
     known: KnownCells | None = None
+    untaught: Mapping[str, Tensor] = field(default_factory=dict)
+    """Embedding and encoder from before the labels, from which fine-tuning starts; empty where there is none."""
     name: str = "unnamed"
     card: str = ""
     training: Mapping[str, Any] = field(default_factory=dict)
@@ -86,10 +90,11 @@ class Annotator:
     def fingerprint(self) -> str:
         """SHA-256 (hex) over weights, sizes, classes and genes: equal fingerprints give equal answers."""
         digest = hashlib.sha256()
-        for name, tensor in sorted(self.network.state_dict().items()):
-            digest.update(name.encode())
-            # In 32 bits whatever is stored, so that a model saved in halves is recognised when it is read back.
-            digest.update(tensor.detach().cpu().float().contiguous().numpy().tobytes())
+        for weights in (self.network.state_dict(), self.untaught):
+            for name, tensor in sorted(weights.items()):
+                digest.update(name.encode())
+                # In 32 bits whatever is stored, so that a model saved in halves is recognised when it is read back.
+                digest.update(tensor.detach().cpu().float().contiguous().numpy().tobytes())
         digest.update(json.dumps([self._settings(), self.labels.to_json()], sort_keys=True).encode())
         digest.update(self.vocabulary.fingerprint.encode())
         for name, array in sorted(self.known.arrays().items() if self.known else ()):
@@ -144,11 +149,17 @@ class Annotator:
                     old.rename(path)
                 raise
 
+    def _halved(self) -> Annotator:
+        """Return the model with weights of 16 bits."""
+        untaught = {name: tensor.half() for name, tensor in self.untaught.items()}
+        return replace(self, network=deepcopy(self.network).half(), untaught=untaught)
+
     def _write(self, folder: Path, *, half: bool) -> None:
         """Write the files of the model into an existing empty folder."""
-        stored = replace(self, network=deepcopy(self.network).half()) if half else self
-        tensors = {name: tensor.contiguous() for name, tensor in stored.network.state_dict().items()}
-        save_file(tensors, folder / "model.safetensors")
+        stored = self._halved() if half else self
+        for place, weights in (("model.safetensors", stored.network.state_dict()), (UNTAUGHT, stored.untaught)):
+            if weights:
+                save_file({name: tensor.contiguous() for name, tensor in weights.items()}, folder / place)
         if self.known is not None:
             safetensors.numpy.save_file(self.known.arrays(), folder / KNOWN)
         for file in folder.glob("*.safetensors"):
@@ -187,7 +198,7 @@ class Annotator:
         if missing:
             msg = f"`path` {str(path)!r} is not a model's folder: {missing} missing. Give a folder made by `save`."
             raise FileNotFoundError(msg)
-        header = _read_json(path / "config.json")
+        header = read_json(path / "config.json")
         if isinstance(header, dict) and header.get("format") != FORMAT:
             msg = (
                 f"{str(path)!r} has format {header.get('format')!r}, this version reads {FORMAT}; update scbert-tools."
@@ -204,37 +215,19 @@ class Annotator:
         return annotator
 
 
-def _read_json(path: Path) -> Any:
-    """Return the content of a JSON file, or say which file is damaged."""
-    try:
-        return json.loads(path.read_text())
-    except ValueError as error:
-        msg = f"{str(path)!r} is not readable as JSON ({error}). Copy or install the model again."
-        raise ValueError(msg) from error
-
-
-def _read_tensors(path: Path) -> dict[str, Tensor]:
-    """Return the tensors of a weights file as 32-bit floats, or say that the file is damaged."""
-    try:
-        return {name: tensor.float() for name, tensor in load_file(path).items()}
-    except SafetensorError as error:
-        msg = f"{str(path)!r} is not readable as safetensors ({error}). Copy or install the model again."
-        raise ValueError(msg) from error
-
-
 def _read_known(path: Path) -> KnownCells | None:
     """Return what the model remembers of known cells, ``None`` for a model that was saved without."""
-    tensors = _read_tensors(path) if path.is_file() else {}
+    tensors = read_tensors(path) if path.is_file() else {}
     return KnownCells.from_arrays({name: tensor.numpy() for name, tensor in tensors.items()}) if tensors else None
 
 
 def _assemble(cls: type[Annotator], path: Path, header: dict[str, Any]) -> Annotator:
     """Build the annotator from the files of its folder."""
-    labels = LabelTree.from_json(_read_json(path / "classes.json"))
+    labels = LabelTree.from_json(read_json(path / "classes.json"))
     config = ModelConfig(**header["model"])
     network = build_network(config, len(labels.leaves))
     try:
-        network.load_state_dict(_read_tensors(path / "model.safetensors"))
+        network.load_state_dict(read_tensors(path / "model.safetensors"))
     except RuntimeError as error:
         msg = f"{str(path)!r}: weights and `config.json` do not belong together. {error}"
         raise ValueError(msg) from error
@@ -247,7 +240,8 @@ def _assemble(cls: type[Annotator], path: Path, header: dict[str, Any]) -> Annot
         levels=LEVELS.get(config.preset, Levels)(**header["levels"]),
         calibration=Calibration(**header["calibration"]),
         known=_read_known(path / KNOWN),
+        untaught=read_tensors(path / UNTAUGHT) if (path / UNTAUGHT).is_file() else {},
         name=header["name"],
         card=card.read_text() if card.is_file() else "",
-        training=_read_json(path / "training.json") if (path / "training.json").is_file() else {},
+        training=read_json(path / "training.json") if (path / "training.json").is_file() else {},
     )

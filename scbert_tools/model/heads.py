@@ -126,7 +126,7 @@ def build_cell_head(*, n_genes: int, width: int, n_classes: int, power: float = 
 
 
 class MaskedGeneHead(nn.Module):
-    """Predict the level of any gene from what the latents know: the gene's vector asks, the latents answer.
+    """Predict the level of any gene from what latents and depth tell: the gene's vector asks, the latents answer.
 
     Parameters
     ----------
@@ -141,10 +141,11 @@ class MaskedGeneHead(nn.Module):
     def __init__(self, *, width: int, gene_width: int, n_levels: int) -> None:
         super().__init__()
         self.ask = nn.Linear(gene_width, width)
+        self.depth = nn.Embedding(n_levels, width)
         self.answer = nn.Linear(width, 2 * width)
         self.decide = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.GELU(), nn.Linear(width, n_levels))
 
-    def forward(self, genes: Tensor, latents: Tensor) -> Tensor:
+    def forward(self, genes: Tensor, latents: Tensor, lowest: Tensor) -> Tensor:
         """Return level logits.
 
         Parameters
@@ -153,12 +154,37 @@ class MaskedGeneHead(nn.Module):
             (cells, asked, gene_width) vectors of the genes asked for.
         latents
             (cells, latents, width).
+        lowest
+            (cells,) lowest level shown of each cell: that of one molecule, which says how deep the cell was read.
 
         Returns
         -------
         (cells, asked, n_levels).
         """
-        question = self.ask(genes)
+        question = self.ask(genes) + self.depth(lowest)[:, None]
         keys, values = self.answer(latents).chunk(2, dim=-1)
         known = functional.scaled_dot_product_attention(question[:, None], keys[:, None], values[:, None])
         return self.decide(question + known.squeeze(1))
+
+
+class HiddenGeneHead(nn.Module):
+    """Tell which genes a cell expresses beyond those shown: those whose vectors point where the cell's does.
+
+    Parameters
+    ----------
+    width
+        Numbers of the cell's vector.
+    gene_width
+        Numbers per gene vector.
+    n_genes
+        Genes of the vocabulary.
+    """
+
+    def __init__(self, *, width: int, gene_width: int, n_genes: int) -> None:
+        super().__init__()
+        self.say = nn.Linear(width, gene_width)
+        self.commonness = nn.Parameter(torch.zeros(n_genes))
+
+    def forward(self, cell: Tensor, table: Tensor) -> Tensor:  # (cells, width), (genes, gene_width) -> (cells, genes)
+        """Return the logits of all genes."""
+        return functional.linear(self.say(cell), table, self.commonness)

@@ -64,6 +64,10 @@ class CellTransformer(nn.Module):
         latents: Tensor = self.encoder(self.embedding(genes, levels), mask)
         return latents
 
+    def cell_of(self, latents: Tensor) -> Tensor:
+        """Return the cells' vectors, (cells, width), from all their latents."""
+        return latents[:, 0]
+
     def forward(self, genes: Tensor, levels: Tensor, mask: Tensor) -> CellOutput:
         """Return logits and embedding.
 

@@ -118,10 +118,14 @@ class ScbertNetwork(CellTransformer):
         everyone = torch.arange(sequence, device=filled.device)[None]
         return self.encoder(self.embedding(everyone, filled))
 
+    def cell_of(self, latents: Tensor) -> Tensor:
+        """Return the mean of a cell's encodings, (cells, width)."""
+        return latents.mean(dim=1)
+
     def forward(self, genes: Tensor, levels: Tensor, mask: Tensor) -> CellOutput:
         """Return logits and embedding; shapes as in :class:`CellTransformer`."""
         encodings = self.latents(genes, levels, mask)
-        return CellOutput(self.head(encodings), encodings.mean(dim=1))
+        return CellOutput(self.head(encodings), self.cell_of(encodings))
 
     def opinions(self, genes: Tensor, levels: Tensor, mask: Tensor) -> tuple[Tensor, ...]:
         """Return the logits, the only opinion of this architecture."""
@@ -142,7 +146,7 @@ class MaskedScbertNetwork(ScbertNetwork):
     def forward(self, genes: Tensor, levels: Tensor, mask: Tensor) -> CellOutput:
         """Return the embedding, and logits of no class: (cells, 0)."""
         encodings = self.latents(genes, levels, mask)
-        return CellOutput(encodings.new_empty(len(encodings), 0), encodings.mean(dim=1))
+        return CellOutput(encodings.new_empty(len(encodings), 0), self.cell_of(encodings))
 
 
 def build_scbert(config: ModelConfig, n_classes: int) -> ScbertNetwork:

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from ._cells import CellSource
 
 
+LR_FRESH, LR_TRAINED = 2e-3, 5e-4
+"""Highest learning rate from random weights, and from a model."""
+
+
 @shared_docs
 def fine_tune(  # noqa: PLR0913
     adata: AnnData,
@@ -43,7 +47,7 @@ def fine_tune(  # noqa: PLR0913
     contrastive: float = 0.1,
     temperature: float = 0.1,
     n_steps: int = 400,
-    lr: float = 2e-3,
+    lr: float | None = None,
     keep_genes: bool = False,
     layer: str | None = None,
     folder: str | PathLike[str] | None = None,
@@ -66,8 +70,9 @@ def fine_tune(  # noqa: PLR0913
         Column of ``adata.obs`` with the cell types; with ``multilabel=True`` a column of lists. Several boolean
         columns, one per label, also let cells have several labels. Cells without a label are left out, with a warning.
     model
-        Name, folder or :class:`~scbert_tools.Annotator` to start from: its genes and its encoder are kept, its classes
-        are not. A published-format model of :func:`scbert_tools.models.load_scbert` is fine.
+        Name, folder or :class:`~scbert_tools.Annotator` to start from: its genes are kept and its classes are not. The
+        encoder is the one it had before it learned its classes, if it kept that as ``"pbmc"`` does.
+        A published-format model of :func:`scbert_tools.models.load_scbert` is fine.
     preset
         ``"mini"``, ``"base"`` or ``"scbert"`` to start from random weights of that size instead of ``model``.
     batch_key
@@ -85,7 +90,8 @@ def fine_tune(  # noqa: PLR0913
     n_steps
         Most steps of training; it stops earlier when held-out cells no longer gain.
     lr
-        Highest learning rate.
+        Highest learning rate; by default 5e-4 from a model, so that it keeps what it knows, and 2e-3 from random
+        weights.
     keep_genes
         Read only the genes of the model. By default it also learns the other genes of ``adata`` that at least five
         cells express, which helps on data of the same kind and may hurt on others.
@@ -135,11 +141,12 @@ def fine_tune(  # noqa: PLR0913
 
     check_adata(adata)
     seed = seed_of(rng, random_state)
+    base = _base(model, preset)
+    lr = lr if lr is not None else LR_FRESH if base is None else LR_TRAINED
     config = FineTuning(
         training=TrainConfig(n_steps=n_steps, lr=lr, check_every=50, patience=3, seed=seed),
         contrast=Contrast(weight=contrastive, temperature=temperature),
     )
-    base = _base(model, preset)
     targets = read_targets(adata, label_key, label_tree=label_tree, multilabel=multilabel, known=_known(base))
     batch = batches_of_cells(adata, batch_key)
     where = None if folder is None else Path(folder)

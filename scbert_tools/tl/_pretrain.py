@@ -42,9 +42,11 @@ def pretrain(  # noqa: PLR0913
 ) -> Annotator:
     """Let a network learn what genes tell of each other, from cells without labels.
 
-    Of every cell 15 % of the expressed genes are hidden, and their levels are to be told from the others; half as many
-    genes that the cell lacks are asked for as well, so that absence is learned too. Cells are thinned at random, so
-    that depth varies. Files are read in blocks and never whole.
+    Of every cell 15 % of the expressed genes are hidden, and the cell's vector is to name them among all genes that
+    were measured and are not shown, so that absence is learned too. Gene vectors begin as the principal axes of
+    co-expression. The levels of hidden genes, and of half as many that the cell lacks, are read off what was learned;
+    they do not train the network, for depth tells most of them. Cells are thinned at random, so that depth varies.
+    Files are read in blocks and never whole.
 
     Parameters
     ----------
@@ -76,10 +78,12 @@ def pretrain(  # noqa: PLR0913
     Returns
     -------
     A model without classes, for ``tl.embed`` and as ``model=`` of ``tl.fine_tune``. ``training`` holds the history
-    and, for genes hidden from held-out cells, the loss and share of levels told exactly (``masked_gene_loss``,
-    ``masked_gene_accuracy``) beside those of three guesses: how common a level is (``overall_level_…``), how common it
-    is for the gene (``gene_level_…``), and how common it is in cells of the same depth (``lowest_level_…``). A model
-    that does not beat the last knows little more than depth: go on for longer. They are also logged.
+    and, for genes hidden from held-out cells, how surprising they are: their names to the model (``gene_name_loss``)
+    beside a guess that knows how common every gene is (``gene_commonness_loss``), and their levels to the model
+    (``masked_gene_loss``, ``masked_gene_accuracy``) beside guesses that know how common a level is
+    (``overall_level_…``), how common it is for the gene (``gene_level_…``), and how common it is in cells of the same
+    depth (``lowest_level_…``). A model that does not beat the guesses has learned little: go on for longer. They are
+    also logged.
 
     Raises
     ------
@@ -95,7 +99,8 @@ def pretrain(  # noqa: PLR0913
     Notes
     -----
     Masked prediction follows BERT (Devlin et al. 2019, arXiv:1810.04805) and scBERT (Yang et al. 2022,
-    doi:10.1038/s42256-022-00534-z).
+    doi:10.1038/s42256-022-00534-z), whose gene vectors begin as gene2vec (Du et al. 2019,
+    doi:10.1186/s12864-018-5370-x) has them.
 
     Examples
     --------
@@ -104,11 +109,12 @@ def pretrain(  # noqa: PLR0913
     >>> adata = sc.datasets.pbmc68k_reduced()
     >>> model = sbt.tl.pretrain(adata, n_steps=5, width=32)
     >>> sorted(model.training["report"])[:2]
-    ['gene_level_accuracy', 'gene_level_loss']
+    ['gene_commonness_loss', 'gene_level_accuracy']
     """
     from ..data.chunks import RollingBatches
     from ..data.reference import BatchMaker, no_cells
     from ..train.checkpoint import check_folder
+    from ..train.coexpression import gene_facts
     from ..train.config import TrainConfig
     from ..train.pretraining import HELD_OUT_SHARE, pretrain_on, without_kin
     from ..train.start import fresh_start
@@ -131,7 +137,9 @@ def pretrain(  # noqa: PLR0913
     )
     seen = RollingBatches(cells, kept, maker, cells_in_memory=cells_in_memory, seed=seed)
     judged = RollingBatches(cells, away, maker, cells_in_memory=cells_in_memory, seed=seed + 1)
-    return _assembled(start, pretrain_on(start.network, seen, judged, config, folder=where))
+    width = start.network.embedding.gene.embedding_dim
+    facts = gene_facts(seen.maker_at(0).reference, width, measured=cells.measured, seed=seed)
+    return _assembled(start, pretrain_on(start.network, seen, judged, facts, config, folder=where))
 
 
 def _assembled(start: Start, done: Pretrained) -> Annotator:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anndata as ad
+import numpy as np
 
 from .._optional import require
 from ._cells import find_cells
@@ -73,4 +74,5 @@ def chunked(sets: list[ad.AnnData], vocabulary: Vocabulary, *, layer: str | None
     from ..data.chunks import ChunkedCells
 
     sources = [find_cells(adata, vocabulary, layer=layer) for adata in sets]
-    return ChunkedCells([source.rows for source in sources], [source.n_cells for source in sources])
+    measured = np.stack([source.match.measured for source in sources])
+    return ChunkedCells([source.rows for source in sources], [source.n_cells for source in sources], measured)

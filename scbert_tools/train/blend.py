@@ -23,13 +23,16 @@ SHARES = tuple(np.linspace(0, 1, 11).round(1).tolist())
 TEMPERATURES = (0.2, 20.0)
 """Lowest and highest temperature."""
 
+USUAL_SHARE = 0.3
+"""Share of the Transformer where held-out cells do not tell: two opinions that err apart are better than one."""
+
 STANDARD_ERRORS = 2.0
-"""Of its gain on held-out cells, that the Transformer has to gain: with one, few judges let it in by luck."""
+"""Of its gain on held-out cells, that another share has to gain: with one, few judges prefer it by luck."""
 
 
 @dataclass(frozen=True)
 class Blend:
-    """Logits are ``((1 - share) * votes + share * transformer) / temperature``.
+    """Logits are ``((1 - share) * votes + share * transformer / heat) / temperature``.
 
     Parameters
     ----------
@@ -37,21 +40,25 @@ class Blend:
         Share of the Transformer, 0 to 1.
     temperature
         What blended logits are divided by.
+    heat
+        What the Transformer's logits are divided by to be as sure of themselves as the votes have a right to be.
     """
 
     share: float
     temperature: float
+    heat: float = 1.0
 
     def __call__(self, votes: NDArray[np.float32], transformer: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return calibrated logits, (cells, classes)."""
-        return np.asarray(((1 - self.share) * votes + self.share * transformer) / self.temperature, np.float32)
+        mixed = (1 - self.share) * votes + self.share * (transformer / self.heat)
+        return np.asarray(mixed / self.temperature, np.float32)
 
     def put_into(self, head: CellHead, votes: Votes) -> float:
         """Make a head say the blend, and return the temperature that its logits are to be divided by."""
-        # (1 - s) v + s t = (1 - s) (v + s / (1 - s) t): a head adds its correction at full weight, and the factor
-        # 1 - s goes into the temperature. At s = 1 the votes fall silent instead.
+        # (1 - s) v + s t / h = (1 - s) (v + s / (1 - s) t / h): a head adds its correction at full weight, and 1 - s
+        # goes into the temperature. At s = 1 the votes fall silent instead.
         loudness = 0.0 if self.share == 1 else 1.0
-        correction = 1.0 if self.share == 1 else self.share / (1 - self.share)
+        correction = (1.0 if self.share == 1 else self.share / (1 - self.share)) / self.heat
         with torch.no_grad():
             head.votes.weight.copy_(loudness * torch.from_numpy(votes.weight))
             head.votes.bias.copy_(loudness * torch.from_numpy(votes.bias))
@@ -88,8 +95,8 @@ def fit_blend(
 ) -> Blend:
     """Return the share and temperature under which held-out cells are least surprising.
 
-    No share is given to the Transformer unless one gains more than two standard errors: a few cells that happen to suit
-    it are no reason to trust it.
+    Each is first brought to the temperature that suits it, so that one which knows nothing says nothing. The share is
+    the usual one unless another gains more than two standard errors: a few cells that happen to suit it are no reason.
 
     Parameters
     ----------
@@ -102,13 +109,15 @@ def fit_blend(
     several
         Whether classes are independent of each other.
     """
-    tried = [cooled(Blend(share, 1.0)(votes, transformer), allowed, several=several) for share in SHARES]
+    heats = [cooled(logits, allowed, several=several)[1] for logits in (votes, transformer)]
+    heat = heats[1] / heats[0]
+    tried = [cooled(Blend(share, 1.0, heat)(votes, transformer), allowed, several=several) for share in SHARES]
     losses = np.stack([each for each, _ in tried]).astype(np.float64)
     losses *= 1 if weight is None else weight / weight.mean()
-    best = int(losses.mean(axis=1).argmin())
-    gain = losses[0] - losses[best]
-    trusted = best if gain.mean() > STANDARD_ERRORS * gain.std() / np.sqrt(len(gain)) else 0
-    return Blend(SHARES[trusted], tried[trusted][1])
+    best, usual = int(losses.mean(axis=1).argmin()), SHARES.index(USUAL_SHARE)
+    gain = losses[usual] - losses[best]
+    trusted = best if gain.mean() > STANDARD_ERRORS * gain.std() / np.sqrt(len(gain)) else usual
+    return Blend(SHARES[trusted], tried[trusted][1], heat)
 
 
 def cooled(

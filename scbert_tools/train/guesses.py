@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .objective import lowest_level
+from .masked_genes import lowest_level
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import nn
 
 from ..data.device import device_of
-from ..model.heads import MaskedGeneHead
+from .coexpression import gene_facts
 from .guesses import level_frequencies
 from .loop import Trainer
-from .objective import answer_masked_genes, masked_gene_loss
+from .masked_genes import MaskedGeneModel, name_log_likelihood
 from .watch import History, run_training
 
 if TYPE_CHECKING:
@@ -25,10 +24,8 @@ if TYPE_CHECKING:
 
     from ..data.reference import BatchMaker, TrainBatch
     from ..model.network import CellTransformer
+    from .coexpression import GeneFacts
     from .config import TrainConfig
-
-HIDDEN_SHARE = 0.15
-"""Share of a cell's expressed genes that are hidden."""
 
 HELD_OUT_SHARE = 0.03
 """Share of the cells that only judge."""
@@ -44,26 +41,6 @@ class Pretrained:
     network: CellTransformer
     history: History
     report: dict[str, float]
-
-
-class MaskedGeneModel(nn.Module):
-    """A network together with the head that predicts hidden genes.
-
-    Parameters
-    ----------
-    network
-        Its embedding and encoder are trained.
-    head
-        Predicts levels.
-    """
-
-    def __init__(self, network: CellTransformer, head: MaskedGeneHead) -> None:
-        super().__init__()
-        self.network, self.head = network, head
-
-    def forward(self, batch: TrainBatch, generator: torch.Generator) -> Tensor:
-        """Return the loss of one batch."""
-        return masked_gene_loss(self.network, self.head, batch, share=HIDDEN_SHARE, generator=generator)
 
 
 def pretrain_network(
@@ -93,13 +70,15 @@ def pretrain_network(
         Show a progress bar.
     """
     seen, away = _split(batches, share=held_out_share, seed=config.seed)
-    return pretrain_on(network, seen, away, config, folder=folder, progress=progress)
+    facts = gene_facts(batches.reference, network.embedding.gene.embedding_dim, seed=config.seed)
+    return pretrain_on(network, seen, away, facts, config, folder=folder, progress=progress)
 
 
 def pretrain_on(
     network: CellTransformer,
     seen: Callable[[int], TrainBatch],
     away: Callable[[int], TrainBatch],
+    facts: GeneFacts,
     config: TrainConfig,
     *,
     folder: Path | None = None,
@@ -113,6 +92,8 @@ def pretrain_on(
         Fresh; its classification head is not touched.
     seen, away
         Give the batch of a step: of cells to learn from, and of cells that only judge.
+    facts
+        What is known of the genes: their vectors to start from, and where they were measured.
     config
         Length, speed and seed.
     folder
@@ -122,12 +103,8 @@ def pretrain_on(
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        head = MaskedGeneHead(
-            width=network.head.in_features,
-            gene_width=network.embedding.gene.embedding_dim,
-            n_levels=network.embedding.scale.num_embeddings,
-        )
-    trainer = Trainer(MaskedGeneModel(network, head), config)
+        model = MaskedGeneModel(network, facts)
+    trainer = Trainer(model, config)
     questions = [away(step) for step in range(LOOKS)]
 
     def loss_of(model: MaskedGeneModel, batch: TrainBatch) -> Tensor:
@@ -135,8 +112,36 @@ def pretrain_on(
         return loss
 
     history = run_training(trainer, seen, loss_of, _look(questions), folder=folder, progress=progress)
-    report = masked_gene_report(trainer.average, seen, questions)
+    report = name_report(trainer.average, facts, questions) | masked_gene_report(trainer.average, seen, questions)
     return Pretrained(trainer.average.network, history, report)
+
+
+@torch.inference_mode()
+def name_report(model: MaskedGeneModel, facts: GeneFacts, questions: list[TrainBatch]) -> dict[str, float]:
+    """Return how well hidden genes are named, by the model and by a guess that knows how common every gene is.
+
+    Both choose among all genes that were measured and are not shown.
+
+    Parameters
+    ----------
+    model
+        The trained network and heads.
+    facts
+        What is known of the genes.
+    questions
+        Held-out cells.
+
+    Returns
+    -------
+    Cross-entropies ``gene_name_loss`` (model) and ``gene_commonness_loss`` (guess).
+    """
+    common, found = torch.from_numpy(facts.commonness), []
+    for place, batch in enumerate(questions):
+        said = model.answer(batch, _generator(0, place))
+        guess = torch.where(said.names.isfinite(), common, -torch.inf)
+        found.append([name_log_likelihood(names, batch.cells, said.hidden) for names in (said.names, guess)])
+    of_model, of_guess = (-float(torch.cat(part).mean()) for part in zip(*found, strict=True))
+    return {"gene_name_loss": of_model, "gene_commonness_loss": of_guess}
 
 
 def masked_gene_report(
@@ -169,7 +174,7 @@ def masked_gene_report(
     (genes, truth, lowest), said = _held_out_answers(model, questions)
     common = level_frequencies(seen, n_genes=int(genes.max(initial=0)) + 1, n_levels=said.shape[1])
     guesses = {
-        "masked_gene": said,
+        "masked_gene": _given_expressed(said, common.overall[0]),
         "overall_level": np.log(np.broadcast_to(common.overall, said.shape)),
         "gene_level": np.log(common.by_gene[genes]),
         "lowest_level": np.log(common.by_lowest[lowest]),
@@ -180,10 +185,20 @@ def masked_gene_report(
     return losses | right
 
 
+def _given_expressed(logits: NDArray[np.float64], faint: float) -> NDArray[np.float64]:
+    """Return log-probabilities of levels of genes known to be expressed, as the guesses know it: (genes, levels).
+
+    The model was asked for absent genes as well, whose level is 0. Of expressed genes, only a share that is ``faint``
+    has it.
+    """
+    above = logits[:, 1:] - np.logaddexp.reduce(logits[:, 1:], axis=1, keepdims=True)
+    return np.hstack([np.full((len(logits), 1), np.log(faint)), above + np.log1p(-faint)])
+
+
 def _held_out_answers(
     model: MaskedGeneModel, questions: list[TrainBatch]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return what is known of all hidden expressed genes of held-out cells, and the log-probabilities of their levels.
+    """Return what is known of all hidden expressed genes of held-out cells, and the logits of their levels.
 
     Returns
     -------
@@ -192,15 +207,14 @@ def _held_out_answers(
     found = []
     with torch.inference_mode():
         for place, batch in enumerate(questions):
-            logits, asked = answer_masked_genes(
-                model.network, model.head, batch, share=HIDDEN_SHARE, generator=_generator(0, place)
-            )
+            answers = model.answer(batch, _generator(0, place))
+            logits, asked = answers.levels, answers.asked
             real = asked.expressed
             lowest = asked.lowest[:, None].expand_as(asked.levels)
             facts = torch.stack([part[real].long() for part in (asked.genes, asked.levels, lowest)])
             found.append((facts.T, logits[real].double()))
     facts, said = (torch.cat(part) for part in zip(*found, strict=True))
-    return facts.T.numpy(), said.log_softmax(dim=1).numpy()
+    return facts.T.numpy(), said.numpy()
 
 
 def _split(batches: BatchMaker, *, share: float, seed: int) -> tuple[BatchMaker, BatchMaker]:

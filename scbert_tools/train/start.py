@@ -80,6 +80,9 @@ def start_from(
 ) -> Start:
     """Return a network with the encoder of a model, a fresh head, and rows for genes the model did not read.
 
+    The encoder is that from before the model learned its labels, if it was kept: what labels made of it suits them
+    alone, while what they taught single genes comes along as hints.
+
     A further gene starts as a random vector of the same spread as the known ones. Published-format scBERT models
     read a fixed sequence, so their genes stay as they are.
 
@@ -100,7 +103,7 @@ def start_from(
     vocabulary = Vocabulary((*annotator.vocabulary.genes, *further))
     config = replace(annotator.config, n_genes=len(vocabulary), **sizes)
     network = _seeded(config, n_classes, seed)
-    network.load_state_dict(_fitted(network.state_dict(), annotator.network.state_dict()))
+    network.load_state_dict(_fitted(network.state_dict(), annotator.untaught or annotator.network.state_dict()))
     return Start(network, config, vocabulary, annotator.levels, _votes_known(annotator, len(vocabulary)))
 
 

@@ -29,6 +29,7 @@ from scbert_tools.genes import align_columns, match_genes
 from scbert_tools.infer.forward import read_cells
 from scbert_tools.model.config import ModelConfig
 from scbert_tools.model.labels import LabelTree
+from scbert_tools.tl._fine_tune import LR_FRESH
 from scbert_tools.tokens.levels import to_levels
 from scbert_tools.train.fine_tuning import read_logits
 
@@ -265,7 +266,7 @@ def pretraining(
             whole_train, test = split_of(one, seed)
             for used in share or SHARES:
                 train = thinned(whole_train, a_share(used, np.random.default_rng(seed)))
-                for start, how in {"pretrained": {}, "random": {"model": fresh_model()}}.items():
+                for start, how in {"pretrained": {}, "random": {"model": fresh_model(), "lr": LR_FRESH}}.items():
                     rows = rows_of(train, test, seed, {"set": one, "share": used, "start": start}, **how)
                     add("pretraining", rows, ["set", "share", "start", "part", "seed"])
 

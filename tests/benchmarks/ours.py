@@ -204,16 +204,17 @@ def fit_transfer(train: Sequence[Labelled], group: str, *, seed: int, without: s
     """Train the tree of the shipped model, as its recipe does."""
     known = [cells_of(one if without == "unchecked" else one.checked()) for one in train]
     mixed = [] if without == "unmixed" else clinging_platelets(known, np.random.default_rng(seed))
+    pretrained = None if without == "unpretrained" else pretrained_without(group)
     trained = pbmc.train_with_teacher(
         [*known, *mixed],
         [] if without == "untaught" else blood_without(group),
         vocabulary(),
-        pretrained=None if without == "unpretrained" else pretrained_without(group),
+        pretrained=pretrained,
         seed=seed,
         augmentation=None if without == "plain" else pbmc.AUGMENTATION,
         marked=without != "unmarked",
     )
-    return pbmc.assemble(trained, vocabulary(), Calibration(), "")
+    return pbmc.assemble(trained, vocabulary(), Calibration(), "", pretrained=pretrained)
 
 
 __all__ = ["TREE", "fit_predict"]

@@ -22,7 +22,7 @@ def cells(rng):
 
         return rows
 
-    return ChunkedCells([rows_of(0), rows_of(1)], [30, 50]), tables, read
+    return ChunkedCells([rows_of(0), rows_of(1)], [30, 50], np.ones((2, 12), bool)), tables, read
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def roll(cells):
 
 @pytest.mark.parametrize("n_cells", [[1], [30, 50], [5, 0, 3], [20_000]], ids=str)
 def test_blocks_hold_every_cell_once_and_are_of_one_source(n_cells):
-    chunked = ChunkedCells([None] * len(n_cells), n_cells)
+    chunked = ChunkedCells([None] * len(n_cells), n_cells, np.ones((len(n_cells), 1), bool))
     rows = [(source, row) for source, part in chunked.blocks for row in range(part.start, part.stop)]
     assert rows == [(source, row) for source, n in enumerate(n_cells) for row in range(n)]
     assert max(part.stop - part.start for _, part in chunked.blocks) <= MOST_IN_BLOCK
@@ -64,7 +64,7 @@ def test_split_leaves_blocks_on_both_sides_and_loses_none(cells, rng, share):
 
 def test_single_cell_cannot_be_split(rng):
     with pytest.raises(ValueError, match="`data` must hold at least 2 cells, one of them to judge, got 1"):
-        ChunkedCells([None], [1]).split(share=0.1, rng=rng)
+        ChunkedCells([None], [1], np.ones((1, 1), bool)).split(share=0.1, rng=rng)
 
 
 def same(one, other):

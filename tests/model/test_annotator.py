@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from scbert_tools import Annotator
 from scbert_tools.genes import Vocabulary
@@ -51,6 +52,30 @@ def test_half_model_is_smaller_close_and_leaves_the_model_in_memory_as_it_was(an
     assert all(torch.allclose(tensor, before[name], rtol=1e-3, atol=1e-6) for name, tensor in halved.items())
     size = [(path / "model.safetensors").stat().st_size for path in (folder.with_name("half"), folder)]
     assert size[0] < 0.75 * size[1]
+
+
+@pytest.fixture
+def untaught(annotator):
+    """Encoder of the toy model with every weight moved, as if labels had moved it back."""
+    known = annotator.network.state_dict()
+    return {name: tensor + 1 for name, tensor in known.items() if not name.startswith("head.")}
+
+
+@pytest.mark.parametrize("half", [False, True], ids=["whole", "half"])
+def test_encoder_from_before_the_labels_comes_along(annotator, untaught, tmp_path, half):
+    model = replace(annotator, untaught=untaught)
+    model.save(tmp_path / "model", half=half)
+    found = Annotator.load(tmp_path / "model").untaught
+    assert found.keys() == untaught.keys()
+    assert all(torch.allclose(tensor, untaught[name], rtol=1e-3, atol=1e-6) for name, tensor in found.items())
+    assert model.fingerprint != annotator.fingerprint
+
+
+def test_damaged_encoder_from_before_the_labels_is_noticed(annotator, untaught, tmp_path):
+    replace(annotator, untaught=untaught).save(tmp_path / "model")
+    save_file({name: tensor + 1 for name, tensor in untaught.items()}, tmp_path / "model" / "untaught.safetensors")
+    with pytest.raises(ValueError, match="its files do not match their fingerprint"):
+        Annotator.load(tmp_path / "model")
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from scbert_tools.model.heads import VOTE_LENGTH, VOTE_POWER, GeneVotes, MaskedGeneHead, build_cell_head
+from scbert_tools.model.heads import VOTE_LENGTH, VOTE_POWER, GeneVotes, HiddenGeneHead, MaskedGeneHead, build_cell_head
 
 GENES, LEVELS = torch.tensor([[0, 2, 1], [3, 0, 0]]), torch.tensor([[3, 4, 0], [5, 7, 7]])
 MASK = torch.tensor([[True, True, True], [True, False, False]])[:, None, None]
@@ -70,22 +70,40 @@ def latents():
     return torch.randn(2, 4, 8, generator=torch.Generator().manual_seed(2))
 
 
+LOWEST = torch.tensor([1, 3])
+
+
 @pytest.mark.parametrize("n_asked", [1, 3])
 def test_one_logit_per_gene_and_level(head, genes, latents, n_asked):
-    assert head(genes[:, :n_asked], latents).shape == (2, n_asked, 5)
+    assert head(genes[:, :n_asked], latents, LOWEST).shape == (2, n_asked, 5)
 
 
 def test_answer_to_a_gene_does_not_depend_on_the_others(head, genes, latents):
-    torch.testing.assert_close(head(genes, latents)[:, [1]], head(genes[:, [1]], latents))
+    torch.testing.assert_close(head(genes, latents, LOWEST)[:, [1]], head(genes[:, [1]], latents, LOWEST))
+
+
+def test_answer_depends_on_the_depth_of_the_cell(head, genes, latents):
+    difference = (head(genes, latents, torch.tensor([1, 4])) - head(genes, latents, LOWEST)).abs().amax(dim=(1, 2))
+    assert (difference > 1e-4).tolist() == [False, True]
+
+
+def test_cell_names_the_genes_whose_vectors_point_its_way_and_common_ones():
+    head = HiddenGeneHead(width=3, gene_width=2, n_genes=3)
+    with torch.no_grad():
+        head.say.weight.copy_(torch.eye(3)[:2])
+        head.say.bias.zero_()
+        head.commonness.copy_(torch.tensor([0.0, 0.0, 5.0]))
+    said = head(torch.tensor([[1.0, 0.0, 9.0]]), torch.tensor([[2.0, 0.0], [0.0, 2.0], [-1.0, 0.0]]))
+    assert said.tolist() == [[2, 0, 4]]
 
 
 @pytest.mark.parametrize("cell", [0, 1])
 def test_answer_comes_from_the_latents_of_the_same_cell(head, genes, latents, cell):
     changed = latents.clone()
     changed[cell] += 1 + torch.arange(8.0)
-    difference = (head(genes, changed) - head(genes, latents)).abs().amax(dim=(1, 2))
+    difference = (head(genes, changed, LOWEST) - head(genes, latents, LOWEST)).abs().amax(dim=(1, 2))
     assert (difference > 1e-4).tolist() == [cell == 0, cell == 1]
 
 
 def test_order_of_latents_does_not_matter(head, genes, latents):
-    torch.testing.assert_close(head(genes, latents.flip(1)), head(genes, latents))
+    torch.testing.assert_close(head(genes, latents.flip(1), LOWEST), head(genes, latents, LOWEST))

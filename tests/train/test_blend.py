@@ -5,7 +5,7 @@ import pytest
 
 from scbert_tools.data.batches import pad
 from scbert_tools.tokens.levels import Levels, to_levels
-from scbert_tools.train.blend import Blend, cooled, fit_blend, surprise
+from scbert_tools.train.blend import USUAL_SHARE, Blend, cooled, fit_blend, surprise
 from scbert_tools.train.votes import Votes
 
 TRUTH = np.tile([[True, False], [False, True]], (50, 1))
@@ -15,19 +15,41 @@ def logits(strength, rng):
     return (strength * (2 * TRUTH - 1.0) + rng.normal(size=TRUTH.shape)).astype(np.float32)
 
 
-def test_transformer_that_knows_nothing_is_not_trusted(rng):
-    assert fit_blend(logits(1.0, rng), logits(0.0, rng), TRUTH).share == 0
+def test_transformer_that_knows_nothing_says_nothing(rng):
+    votes, nothing = logits(1.0, rng), 5 * logits(0.0, rng)
+    blend = fit_blend(votes, nothing, TRUTH)
+    changed = blend(votes, nothing).argmax(axis=1) != votes.argmax(axis=1)
+    assert changed.mean() < 0.05
+
+
+def test_transformer_that_misleads_is_shut_out(rng):
+    assert fit_blend(logits(1.0, rng), logits(-1.0, rng), TRUTH).share == 0
 
 
 def test_transformer_that_knows_more_is_trusted(rng):
-    assert fit_blend(logits(0.1, rng), logits(2.0, rng), TRUTH).share > 0.6
+    votes, transformer = logits(0.1, rng), logits(2.0, rng)
+    said = fit_blend(votes, transformer, TRUTH)(votes, transformer)
+    assert (said.argmax(axis=1) == transformer.argmax(axis=1)).mean() > 0.95
 
 
-def test_few_judges_rarely_let_a_transformer_in_that_knows_nothing(rng):
+def test_few_judges_rarely_move_the_share_of_opinions_that_know_the_same(rng):
     few = TRUTH[:20]
-    blends = [fit_blend(logits(0.5, rng)[:20], logits(0.0, rng)[:20], few) for _ in range(100)]
-    trusted = [blend.share > 0 for blend in blends]
-    assert np.mean(trusted) <= 0.05
+    blends = [fit_blend(logits(0.5, rng)[:20], logits(0.5, rng)[:20], few) for _ in range(100)]
+    assert np.mean([blend.share != USUAL_SHARE for blend in blends]) <= 0.1
+
+
+def test_opinions_that_err_apart_are_better_together(rng):
+    votes, transformer = logits(0.5, rng), logits(0.5, rng)
+    together = fit_blend(votes, transformer, TRUTH)(votes, transformer)
+    assert 0 < fit_blend(votes, transformer, TRUTH).share < 1
+    losses = [
+        surprise(said, TRUTH, several=False).mean() for said in (together, cooled_by(votes), cooled_by(transformer))
+    ]
+    assert losses[0] < min(losses[1:])
+
+
+def cooled_by(said):
+    return said / cooled(said, TRUTH, several=False)[1]
 
 
 def test_temperature_undoes_overconfidence(rng):
@@ -43,7 +65,7 @@ def test_head_says_the_blend(annotator, network, reference, rng, share):
     batch = pad(tokens)
     cell = network.encoder(network.embedding(batch.genes, batch.levels), batch.mask, n_kept=1)[:, 0]
     alone = network.head.alone(cell).detach().numpy()
-    blend = Blend(share, 1.7)
+    blend = Blend(share, 1.7, 2.5)
     temperature = blend.put_into(network.head, votes)
     from scbert_tools.train.votes import loudness_of
 

@@ -12,7 +12,7 @@ from scbert_tools.train.guesses import level_frequencies
 def token_batch(genes, levels, mask=None):
     real = torch.ones(len(genes), len(genes[0]), dtype=torch.bool) if mask is None else torch.tensor(mask)
     cells = Batch(torch.tensor(genes), torch.tensor(levels), real[:, None, None])
-    return TrainBatch(cells, torch.zeros(len(genes), dtype=torch.long))
+    return TrainBatch(cells, *torch.zeros(2, len(genes), dtype=torch.long))
 
 
 def test_guesses_are_the_frequencies_of_levels():

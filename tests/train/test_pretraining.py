@@ -10,11 +10,10 @@ import torch
 
 from scbert_tools.data.batches import Batch
 from scbert_tools.data.reference import TrainBatch
-from scbert_tools.train import pretraining
+from scbert_tools.train.coexpression import GeneFacts
 from scbert_tools.train.config import TrainConfig
-from scbert_tools.train.objective import Questions
-from scbert_tools.train.objective import masked_gene_loss as spare
-from scbert_tools.train.pretraining import masked_gene_report, pretrain_network
+from scbert_tools.train.masked_genes import Answers, MaskedGeneModel, Questions
+from scbert_tools.train.pretraining import masked_gene_report, name_report, pretrain_network
 
 CONFIG = TrainConfig(n_steps=60, lr=2e-2, warmup_steps=5, check_every=20, ema_decay=0.9)
 SHORT = TrainConfig(n_steps=4, lr=1e-2, warmup_steps=1, check_every=2)
@@ -27,7 +26,7 @@ def test_loss_on_held_out_cells_falls_and_is_reported(network, batches):
         f"{who}_{what}"
         for who in ("masked_gene", "overall_level", "gene_level", "lowest_level")
         for what in ("loss", "accuracy")
-    }
+    } | {"gene_name_loss", "gene_commonness_loss"}
 
 
 def test_classification_head_is_not_touched(network, batches):
@@ -46,10 +45,15 @@ def test_labels_play_no_part(network, batches, same_weights):
 def token_batch(genes, levels):
     shape = (len(genes), 1, 1, len(genes[0]))
     cells = Batch(torch.tensor(genes), torch.tensor(levels), torch.ones(shape, dtype=torch.bool))
-    return TrainBatch(cells, torch.zeros(len(genes), dtype=torch.long))
+    return TrainBatch(cells, *torch.zeros(2, len(genes), dtype=torch.long))
 
 
-def test_model_and_guesses_are_asked_the_hidden_expressed_genes_only(monkeypatch):
+def saying(names=None, hidden=None, levels=None, asked=None):
+    """Return what stands for a model and always says the same."""
+    return SimpleNamespace(answer=lambda batch, generator: Answers(names, hidden, levels, asked))
+
+
+def test_model_and_guesses_are_asked_the_hidden_expressed_genes_only():
     seen = token_batch([[0, 1]] * 200, [[2, 6]] * 200)
     asked = Questions(
         torch.tensor([[0, 1, 0]]),
@@ -58,8 +62,7 @@ def test_model_and_guesses_are_asked_the_hidden_expressed_genes_only(monkeypatch
         torch.tensor([2]),
     )
     logits = 20 * torch.nn.functional.one_hot(torch.tensor([[2, 6, 7]]), 8).float()
-    monkeypatch.setattr(pretraining, "answer_masked_genes", lambda *a, **k: (logits, asked))
-    report = masked_gene_report(SimpleNamespace(network=None, head=None), lambda step: seen, [seen])
+    report = masked_gene_report(saying(levels=logits, asked=asked), lambda step: seen, [seen])
     assert (report["masked_gene_accuracy"], report["overall_level_accuracy"], report["gene_level_accuracy"]) == (
         1.0,
         0.5,
@@ -71,9 +74,19 @@ def test_model_and_guesses_are_asked_the_hidden_expressed_genes_only(monkeypatch
         assert report[f"{guess}_loss"] == pytest.approx(np.log(2), abs=0.01)
 
 
+def test_model_and_guess_name_the_same_hidden_genes_among_those_possible():
+    names = torch.log(torch.tensor([[0.7, 0.1, 0.2, 0.0]]))  # the last gene was not measured
+    commonness = np.log([0.4, 0.2, 0.2, 0.9]).astype(np.float32)
+    facts = GeneFacts(np.ones((1, 4), bool), commonness, np.zeros((4, 2), np.float32))
+    batch = token_batch([[0, 1, 2]], [[1, 1, 1]])
+    report = name_report(saying(names=names, hidden=torch.tensor([[True, False, True]])), facts, [batch])
+    assert report["gene_name_loss"] == pytest.approx(-np.log([0.7, 0.2]).mean())
+    assert report["gene_commonness_loss"] == pytest.approx(-np.log([0.5, 0.25]).mean())
+
+
 def test_batches_are_as_asked_for(network, batches, monkeypatch):
-    sizes = []
-    monkeypatch.setattr(pretraining, "masked_gene_loss", lambda *a, **k: sizes.append(len(a[2])) or spare(*a, **k))
+    sizes, spare = [], MaskedGeneModel.answer
+    monkeypatch.setattr(MaskedGeneModel, "answer", lambda self, b, g: sizes.append(len(b)) or spare(self, b, g))
     pretrain_network(network, replace(batches, batch_size=5), SHORT, progress=False)
     assert set(sizes) == {5}
 

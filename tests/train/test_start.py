@@ -1,6 +1,7 @@
 """A training starts from fresh weights, or from a model's encoder with a head and genes of its own."""
 
 from copy import deepcopy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -50,6 +51,14 @@ def test_encoder_is_taken_and_head_is_new(annotator, further):
     with torch.no_grad():
         start.network.encoder.apply(lambda part: [weight.zero_() for weight in part.parameters()])
     assert all(torch.equal(before[name], tensor) for name, tensor in annotator.network.state_dict().items())
+
+
+def test_encoder_is_that_from_before_the_labels_where_it_was_kept(trained):
+    known = trained.network.state_dict()
+    untaught = {name: tensor + 1 for name, tensor in known.items() if not name.startswith("head.")}
+    start = start_from(replace(trained, untaught=untaught), 3, seed=0)
+    assert all(torch.equal(start.network.state_dict()[name], tensor) for name, tensor in untaught.items())
+    assert start.hints is not None  # what single genes have learned stays
 
 
 def test_further_genes_are_spread_like_the_known_ones(annotator):

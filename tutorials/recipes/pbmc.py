@@ -74,7 +74,7 @@ MOST_TAUGHT = 4_000
 """Cells taken of each unlabelled set that the teacher names."""
 
 SIZES = {"gene_width": 64, "width": 128, "n_latents": 8, "n_heads": 2, "n_layers": 2, "feed_forward": 256}
-PRETRAINING = TrainConfig(n_steps=2_000, lr=2e-3)
+PRETRAINING = TrainConfig(n_steps=5_000, lr=2e-3)
 TEACHER = TrainConfig(n_steps=600, lr=2e-3)
 FINE_TUNING = TrainConfig(n_steps=1_000, lr=2e-3)
 SURE = Calibration(temperature=1.8, threshold=0.7)
@@ -218,14 +218,17 @@ def train_with_teacher(
     return fine_tune(*everything, vocabulary, config=replace(FINE_TUNING, seed=seed), folder=stages[1], **how)
 
 
-def assemble(trained: Trained, vocabulary: Vocabulary, calibration: Calibration, card: str) -> Annotator:
-    """Return the finished model."""
+def assemble(
+    trained: Trained, vocabulary: Vocabulary, calibration: Calibration, card: str, *, pretrained: Path | None = None
+) -> Annotator:
+    """Return the finished model, from whose pretrained weights fine-tuning may start."""
     return Annotator(
         network=trained.network,
         config=ModelConfig(n_genes=len(vocabulary), **SIZES),
         vocabulary=vocabulary,
         labels=LabelTree(TREE, ONTOLOGY),
         calibration=calibration,
+        untaught={} if pretrained is None else load_file(pretrained),
         name="pbmc",
         card=card,
     )
@@ -269,7 +272,7 @@ def main(
         folder=work,
     )
     calibration = Calibration(temperature=temperature)
-    assemble(trained, vocabulary, calibration, read_card(stage)).save(output, half=True)
+    assemble(trained, vocabulary, calibration, read_card(stage), pretrained=pretrained).save(output, half=True)
 
 
 if __name__ == "__main__":
