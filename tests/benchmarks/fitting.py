@@ -7,6 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
+from graphs import usual_graph
 from held_out import MEMBERS, SET_NAMES, TREE_OF_ALL, HeldOutSet, material, others, profiles_without
 from ours import WORK, vocabulary
 from scipy import sparse
@@ -105,17 +106,8 @@ def connectivities(name: str) -> sparse.csr_matrix:
     """Return scanpy's usual graph of a whole set."""
     path = WORK / "graphs" / f"{name}.npz"
     if not path.is_file():
-        import anndata as ad
-        import scanpy as sc
-
-        adata = ad.AnnData(load_once(name).counts.copy())
-        sc.pp.normalize_total(adata, target_sum=1e4)
-        sc.pp.log1p(adata)
-        sc.pp.highly_variable_genes(adata, n_top_genes=min(2000, adata.n_vars))
-        sc.pp.pca(adata, n_comps=30, random_state=0)
-        sc.pp.neighbors(adata, n_neighbors=15, random_state=0)
         path.parent.mkdir(parents=True, exist_ok=True)
-        sparse.save_npz(path, sparse.csr_matrix(adata.obsp["connectivities"]))
+        sparse.save_npz(path, usual_graph(load_once(name).counts))
     return sparse.load_npz(path)
 
 

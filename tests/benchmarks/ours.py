@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from graphs import usual_graph
 from scoring import Prediction
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tutorials" / "recipes"))
@@ -127,16 +128,7 @@ def prediction_of(annotator: Annotator, probabilities: np.ndarray, seconds: tupl
 
 def refined(test: Labelled, probabilities: np.ndarray) -> np.ndarray:
     """Return probabilities after the neighbours of scanpy's usual graph agreed on their evidence."""
-    import anndata as ad
-    import scanpy as sc
-
-    adata = ad.AnnData(test.counts.copy())
-    sc.pp.normalize_total(adata, target_sum=1e4)
-    sc.pp.log1p(adata)
-    sc.pp.highly_variable_genes(adata, n_top_genes=min(2000, adata.n_vars))
-    sc.pp.pca(adata, n_comps=30, random_state=0)
-    sc.pp.neighbors(adata, n_neighbors=15, random_state=0)
-    return average_evidence(probabilities, neighbour_weights(adata.obsp["connectivities"]))
+    return average_evidence(probabilities, neighbour_weights(usual_graph(test.counts)))
 
 
 LAST: dict[tuple[object, ...], Annotator] = {}

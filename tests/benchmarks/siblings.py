@@ -52,31 +52,33 @@ def votes_without(train: Sequence[Labelled], gone: str) -> tuple[Votes, np.ndarr
     return solve_votes(loud(reference.counts), allowed, weight, penalty=VOTE_PENALTY), leaves
 
 
-def keep_groups(test: Labelled, train: Sequence[Labelled], gone: str, *, foreign: bool = False) -> None:
-    """Leave the logits of a set for one type left out, or of the set beside foreign cells."""
-    votes, leaves = votes_without(train, gone)
+def keep_groups(
+    test: Labelled, train: Sequence[Labelled], voted: tuple[Votes, np.ndarray], gone: str, *, foreign: bool = False
+) -> None:
+    """Leave the logits of a set by votes for all but one type, or of the set beside foreign cells."""
+    votes, leaves = voted
     groups = groups_of(test, foreign=foreign).items()
     seen = {group: {"logits": on_all_leaves(votes(loud(counts)), leaves)} for group, (counts, _) in groups}
     store(STORED / VOTES, test, train, seen, seed="0", without=gone)
 
 
-def keep_logits(test: Labelled, train: Sequence[Labelled]) -> None:
+def keep_logits(test: Labelled, votes: Votes) -> None:
     """Leave what votes that know every type say of a left-out set."""
     folder = WORK / VOTES
     folder.mkdir(parents=True, exist_ok=True)
-    votes, _ = votes_without(train, "")
     np.savez_compressed(folder / f"{test.name}_0.npz", logits=votes(loud(cells_of(test).counts)))
 
 
 def main() -> None:
     """Leave every type out for every set that holds enough of it, and show two sets beside foreign cells."""
     for test, train in folds():
-        keep_logits(test, train)
+        every_type = votes_without(train, "")
+        keep_logits(test, every_type[0])
         if test.name in BESIDE_FOREIGN:
-            keep_groups(test, train, "", foreign=True)
+            keep_groups(test, train, every_type, "", foreign=True)
         for gone in SIBLINGS:
             if (test.coarse == gone).sum() >= FEWEST:
-                keep_groups(test, train, gone)
+                keep_groups(test, train, votes_without(train, gone), gone)
                 sys.stderr.write(f"{gone} left out, known cells of {test.name}\n")
 
 
