@@ -44,7 +44,7 @@ def fine_tune(  # noqa: PLR0913
     batch_key: str | None = None,
     label_tree: LabelTree | Mapping[str, str | None] | None = None,
     multilabel: bool = False,
-    contrastive: float = 0.1,
+    contrastive: float = 0.5,
     temperature: float = 0.1,
     n_steps: int = 400,
     lr: float | None = None,

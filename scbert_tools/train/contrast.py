@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 class Contrast:
     """Strength of the contrastive part of fine-tuning."""
 
-    weight: float = 0.1
+    weight: float = 0.5
     """Factor of the contrastive loss beside the classification loss; 0 leaves it out."""
     temperature: float = 0.1
     """What cosines are divided by: the lower, the more only the nearest cells count."""
