@@ -23,7 +23,7 @@ SHARES = tuple(np.linspace(0, 1, 11).round(1).tolist())
 TEMPERATURES = (0.2, 20.0)
 """Lowest and highest temperature."""
 
-USUAL_SHARE = 0.3
+USUAL_SHARE = 0.2
 """Share of the Transformer where held-out cells do not tell: two opinions that err apart are better than one."""
 
 STANDARD_ERRORS = 2.0
