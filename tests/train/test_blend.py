@@ -38,6 +38,15 @@ def test_few_judges_rarely_move_the_share_of_opinions_that_know_the_same(rng):
     assert np.mean([blend.share != USUAL_SHARE for blend in blends]) <= 0.1
 
 
+def test_transformer_that_is_more_surprised_is_heard_less(rng):
+    few = TRUTH[:20]
+
+    def usual(known):
+        return np.mean([fit_blend(logits(1.0, rng)[:20], logits(known, rng)[:20], few).share for _ in range(50)])
+
+    assert usual(0.2) < 0.7 * usual(1.0)
+
+
 def test_opinions_that_err_apart_are_better_together(rng):
     votes, transformer = logits(0.5, rng), logits(0.5, rng)
     together = fit_blend(votes, transformer, TRUTH)(votes, transformer)
