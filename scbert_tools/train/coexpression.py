@@ -22,6 +22,9 @@ N_AXES = 64
 LEAST_SPREAD = 0.05
 """Added to the spread of every gene, so that genes hardly seen do not count as much as others."""
 
+LEAST_TOLD = 1e-4
+"""Where a random direction of expression varies less than this, cells are all alike and nothing goes together."""
+
 NOISE = 0.3
 """Spread of what is random in a vector, beside 1 of its co-expression: it tells apart genes that always go together."""
 
@@ -91,8 +94,10 @@ def coexpression_vectors(
     n_axes = min(N_AXES, width, min(counts.shape) - 1)
     if n_axes < 1 or counts.nnz == 0:
         return noise.astype(np.float32)
-    start = rng.standard_normal(min(counts.shape))
-    _, strength, axes = svds(_centred(log_normalized(counts), dataset), k=n_axes, v0=start)
+    start, centred = rng.standard_normal(min(counts.shape)), _centred(log_normalized(counts), dataset)
+    if np.abs(centred @ noise[:, 0]).max() < LEAST_TOLD:
+        return noise.astype(np.float32)
+    _, strength, axes = svds(centred, k=n_axes, v0=start)
     loadings = axes.T * np.sqrt(strength)
     loadings *= np.sqrt(width / n_axes) / max(loadings.std(axis=0).mean(), 1e-12)
     turn = np.linalg.qr(rng.standard_normal((width, n_axes)))[0]

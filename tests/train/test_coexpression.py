@@ -43,8 +43,15 @@ def test_difference_between_data_sets_is_no_coexpression(programmes, rng):
 
 @pytest.mark.parametrize(
     "counts",
-    [np.zeros((30, 5)), np.ones((1, 5)), np.ones((30, 1)), np.zeros((0, 5))],
-    ids=["empty", "a cell", "a gene", "none"],
+    [
+        np.zeros((30, 5)),
+        np.ones((30, 5)),
+        np.outer(range(1, 31), np.ones(5)),
+        np.ones((1, 5)),
+        np.ones((30, 1)),
+        np.zeros((0, 5)),
+    ],
+    ids=["empty", "all alike", "alike but for depth", "a cell", "a gene", "none"],
 )
 def test_where_nothing_can_be_learned_vectors_are_random(counts, rng):
     vectors = coexpression_vectors(sparse.csr_matrix(counts), np.zeros(len(counts), np.int64), 300, rng=rng)
