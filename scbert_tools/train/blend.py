@@ -24,7 +24,7 @@ TEMPERATURES = (0.2, 20.0)
 """Lowest and highest temperature."""
 
 USUAL_SHARE = 0.3
-"""Most share of the Transformer where held-out cells do not tell: two opinions that err apart are better than one."""
+"""Share of the Transformer where held-out cells do not tell: two opinions that err apart are better than one."""
 
 STANDARD_ERRORS = 2.0
 """Of its gain on held-out cells, that another share has to gain: with one, few judges prefer it by luck."""
@@ -96,8 +96,8 @@ def fit_blend(
     """Return the share and temperature under which held-out cells are least surprising.
 
     Each is first brought to the temperature that suits it, so that one which knows nothing says nothing. The share is
-    the usual one, less where the Transformer is the more surprised of the two, unless another gains more than two
-    standard errors: a few cells that happen to suit it are no reason.
+    the usual one, or less in proportion where the Transformer is the more surprised of the two, unless another gains
+    more than two standard errors: a few cells that happen to suit it are no reason.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def fit_blend(
     losses = np.stack([each for each, _ in tried]).astype(np.float64)
     losses *= 1 if weight is None else weight / weight.mean()
     mean = losses.mean(axis=1)
-    heard = min(USUAL_SHARE, mean[0] / max(mean[0] + mean[-1], 1e-12))  # each inversely to its surprise
+    heard = USUAL_SHARE * min(1.0, 2 * mean[0] / max(mean[0] + mean[-1], 1e-12))
     best, usual = int(mean.argmin()), int(np.abs(np.subtract(SHARES, heard)).argmin())
     gain = losses[usual] - losses[best]
     trusted = best if gain.mean() > STANDARD_ERRORS * gain.std() / np.sqrt(len(gain)) else usual
