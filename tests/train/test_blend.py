@@ -35,7 +35,7 @@ def test_transformer_that_knows_more_is_trusted(rng):
 def test_few_judges_rarely_move_the_share_of_opinions_that_know_the_same(rng):
     few = TRUTH[:20]
     blends = [fit_blend(logits(0.5, rng)[:20], logits(0.5, rng)[:20], few) for _ in range(100)]
-    assert np.mean([blend.share != USUAL_SHARE for blend in blends]) <= 0.1
+    assert np.mean([not 0.2 <= blend.share <= USUAL_SHARE for blend in blends]) <= 0.1
 
 
 def test_transformer_that_is_more_surprised_is_heard_less(rng):
