@@ -68,8 +68,8 @@ def test_model_and_guesses_are_asked_the_hidden_expressed_genes_only():
         0.5,
         1.0,
     )
-    # Level 0, which no expressed gene has here, keeps the chance of a level never seen among 400 tokens and 8 levels.
-    assert report["masked_gene_loss"] == pytest.approx(-np.log1p(-1 / 408), abs=1e-6)
+    # Level 0, which no gene has here, keeps the chance of a level never seen in 100 batches of 400 tokens.
+    assert report["masked_gene_loss"] == pytest.approx(-np.log1p(-1 / 40_008), abs=1e-6)
     # One cell has both levels and shows the lower one, so depth tells no more than nothing.
     for guess in ("overall_level", "lowest_level"):
         assert report[f"{guess}_loss"] == pytest.approx(np.log(2), abs=0.01)
