@@ -18,7 +18,7 @@ from ..tokens.levels import Levels
 from ..tokens.scbert_levels import ScbertLevels
 from .calibration import Calibration
 from .config import ModelConfig
-from .files import read_json, read_tensors
+from .files import read_json, read_tensors, read_tensors_if_any
 from .known_cells import KnownCells
 from .labels import LabelTree
 from .network import CellTransformer, build_network
@@ -217,7 +217,7 @@ class Annotator:
 
 def _read_known(path: Path) -> KnownCells | None:
     """Return what the model remembers of known cells, ``None`` for a model that was saved without."""
-    tensors = read_tensors(path) if path.is_file() else {}
+    tensors = read_tensors_if_any(path)
     return KnownCells.from_arrays({name: tensor.numpy() for name, tensor in tensors.items()}) if tensors else None
 
 
@@ -240,7 +240,7 @@ def _assemble(cls: type[Annotator], path: Path, header: dict[str, Any]) -> Annot
         levels=LEVELS.get(config.preset, Levels)(**header["levels"]),
         calibration=Calibration(**header["calibration"]),
         known=_read_known(path / KNOWN),
-        untaught=read_tensors(path / UNTAUGHT) if (path / UNTAUGHT).is_file() else {},
+        untaught=read_tensors_if_any(path / UNTAUGHT),
         name=header["name"],
         card=card.read_text() if card.is_file() else "",
         training=read_json(path / "training.json") if (path / "training.json").is_file() else {},

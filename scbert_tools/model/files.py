@@ -30,3 +30,8 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     except SafetensorError as error:
         msg = f"{str(path)!r} is not readable as safetensors ({error}). Copy or install the model again."
         raise ValueError(msg) from error
+
+
+def read_tensors_if_any(path: Path) -> dict[str, Tensor]:
+    """Return the same of a file that a model may lack, nothing if it does."""
+    return read_tensors(path) if path.is_file() else {}

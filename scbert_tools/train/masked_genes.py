@@ -49,6 +49,10 @@ class Questions:
     expressed: Tensor
     lowest: Tensor
 
+    def cpu(self) -> Questions:
+        """Return the same in main memory."""
+        return Questions(self.genes.cpu(), self.levels.cpu(), self.expressed.cpu(), self.lowest.cpu())
+
 
 @dataclass(frozen=True)
 class Answers:
@@ -70,6 +74,10 @@ class Answers:
     hidden: Tensor
     levels: Tensor
     asked: Questions
+
+    def cpu(self) -> Answers:
+        """Return the same in main memory."""
+        return Answers(self.names.cpu(), self.hidden.cpu(), self.levels.cpu(), self.asked.cpu())
 
 
 class MaskedGeneModel(nn.Module):

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ..model.network import CellTransformer
     from .coexpression import GeneFacts
     from .config import TrainConfig
+    from .masked_genes import Answers
 
 HELD_OUT_SHARE = 0.03
 """Share of the cells that only judge."""
@@ -112,41 +113,46 @@ def pretrain_on(
         return loss
 
     history = run_training(trainer, seen, loss_of, _look(questions), folder=folder, progress=progress)
-    report = name_report(trainer.average, facts, questions) | masked_gene_report(trainer.average, seen, questions)
+    answers = _answers(trainer.average, questions)
+    report = name_report(answers, questions, facts) | masked_gene_report(answers, seen)
     return Pretrained(trainer.average.network, history, report)
 
 
 @torch.inference_mode()
-def name_report(model: MaskedGeneModel, facts: GeneFacts, questions: list[TrainBatch]) -> dict[str, float]:
+def _answers(model: MaskedGeneModel, questions: list[TrainBatch]) -> list[Answers]:
+    """Return what a model says of held-out cells, always with the same genes hidden."""
+    device = device_of(model)
+    said = [model.answer(batch.to(device), _generator(0, place)) for place, batch in enumerate(questions)]
+    return [one.cpu() for one in said]
+
+
+def name_report(answers: list[Answers], questions: list[TrainBatch], facts: GeneFacts) -> dict[str, float]:
     """Return how well hidden genes are named, by the model and by a guess that knows how common every gene is.
 
     Both choose among all genes that were measured and are not shown.
 
     Parameters
     ----------
-    model
-        The trained network and heads.
+    answers
+        What the trained model says of held-out cells.
+    questions
+        These cells.
     facts
         What is known of the genes.
-    questions
-        Held-out cells.
 
     Returns
     -------
     Cross-entropies ``gene_name_loss`` (model) and ``gene_commonness_loss`` (guess).
     """
     common, found = torch.from_numpy(facts.commonness), []
-    for place, batch in enumerate(questions):
-        said = model.answer(batch, _generator(0, place))
+    for said, batch in zip(answers, questions, strict=True):
         guess = torch.where(said.names.isfinite(), common, -torch.inf)
         found.append([name_log_likelihood(names, batch.cells, said.hidden) for names in (said.names, guess)])
     of_model, of_guess = (-float(torch.cat(part).mean()) for part in zip(*found, strict=True))
     return {"gene_name_loss": of_model, "gene_commonness_loss": of_guess}
 
 
-def masked_gene_report(
-    model: MaskedGeneModel, seen: Callable[[int], TrainBatch], questions: list[TrainBatch]
-) -> dict[str, float]:
+def masked_gene_report(answers: list[Answers], seen: Callable[[int], TrainBatch]) -> dict[str, float]:
     """Return how well the levels of hidden expressed genes are told, by the model and by guesses that know little.
 
     The guesses know how common levels are at all, of the gene, or in cells of the same depth, which most genes of a
@@ -156,12 +162,10 @@ def masked_gene_report(
 
     Parameters
     ----------
-    model
-        The trained network and head.
+    answers
+        What the trained model says of held-out cells.
     seen
         Gives batches of training cells, of which 100 are counted for the guesses.
-    questions
-        Held-out cells.
 
     Returns
     -------
@@ -171,7 +175,7 @@ def masked_gene_report(
     commonest level in each of the three ways, ``overall_level_accuracy``, ``gene_level_accuracy`` and
     ``lowest_level_accuracy``.
     """
-    (genes, truth, lowest), said = _held_out_answers(model, questions)
+    (genes, truth, lowest), said = _of_expressed(answers)
     common = level_frequencies(seen, n_genes=int(genes.max(initial=0)) + 1, n_levels=said.shape[1])
     guesses = {
         "masked_gene": _given_expressed(said, common.overall[0]),
@@ -195,26 +199,21 @@ def _given_expressed(logits: NDArray[np.float64], faint: float) -> NDArray[np.fl
     return np.hstack([np.full((len(logits), 1), np.log(faint)), above + np.log1p(-faint)])
 
 
-def _held_out_answers(
-    model: MaskedGeneModel, questions: list[TrainBatch]
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return what is known of all hidden expressed genes of held-out cells, and the logits of their levels.
+def _of_expressed(answers: list[Answers]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return what is known of all hidden expressed genes, and the logits of their levels.
 
     Returns
     -------
     (3, genes) places in the vocabulary, true levels and lowest levels shown of their cells; (genes, levels).
     """
     found = []
-    with torch.inference_mode():
-        for place, batch in enumerate(questions):
-            answers = model.answer(batch, _generator(0, place))
-            logits, asked = answers.levels, answers.asked
-            real = asked.expressed
-            lowest = asked.lowest[:, None].expand_as(asked.levels)
-            facts = torch.stack([part[real].long() for part in (asked.genes, asked.levels, lowest)])
-            found.append((facts.T, logits[real].double()))
-    facts, said = (torch.cat(part) for part in zip(*found, strict=True))
-    return facts.T.numpy(), said.numpy()
+    for said in answers:
+        asked, real = said.asked, said.asked.expressed
+        lowest = asked.lowest[:, None].expand_as(asked.levels)
+        known = torch.stack([part[real].long() for part in (asked.genes, asked.levels, lowest)])
+        found.append((known.T, said.levels[real].double()))
+    known, logits = (torch.cat(part) for part in zip(*found, strict=True))
+    return known.T.numpy(), logits.numpy()
 
 
 def _split(batches: BatchMaker, *, share: float, seed: int) -> tuple[BatchMaker, BatchMaker]:

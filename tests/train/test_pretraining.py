@@ -2,7 +2,6 @@
 
 from copy import deepcopy
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -48,11 +47,6 @@ def token_batch(genes, levels):
     return TrainBatch(cells, *torch.zeros(2, len(genes), dtype=torch.long))
 
 
-def saying(names=None, hidden=None, levels=None, asked=None):
-    """Return what stands for a model and always says the same."""
-    return SimpleNamespace(answer=lambda batch, generator: Answers(names, hidden, levels, asked))
-
-
 def test_model_and_guesses_are_asked_the_hidden_expressed_genes_only():
     seen = token_batch([[0, 1]] * 200, [[2, 6]] * 200)
     asked = Questions(
@@ -62,7 +56,7 @@ def test_model_and_guesses_are_asked_the_hidden_expressed_genes_only():
         torch.tensor([2]),
     )
     logits = 20 * torch.nn.functional.one_hot(torch.tensor([[2, 6, 7]]), 8).float()
-    report = masked_gene_report(saying(levels=logits, asked=asked), lambda step: seen, [seen])
+    report = masked_gene_report([Answers(None, None, logits, asked)], lambda step: seen)
     assert (report["masked_gene_accuracy"], report["overall_level_accuracy"], report["gene_level_accuracy"]) == (
         1.0,
         0.5,
@@ -80,7 +74,8 @@ def test_model_and_guess_name_the_same_hidden_genes_among_those_possible():
     commonness = np.log([0.4, 0.2, 0.2, 0.9]).astype(np.float32)
     facts = GeneFacts(np.ones((1, 4), bool), commonness, np.zeros((4, 2), np.float32))
     batch = token_batch([[0, 1, 2]], [[1, 1, 1]])
-    report = name_report(saying(names=names, hidden=torch.tensor([[True, False, True]])), facts, [batch])
+    hidden = torch.tensor([[True, False, True]])
+    report = name_report([Answers(names, hidden, None, None)], [batch], facts)
     assert report["gene_name_loss"] == pytest.approx(-np.log([0.7, 0.2]).mean())
     assert report["gene_commonness_loss"] == pytest.approx(-np.log([0.5, 0.25]).mean())
 
