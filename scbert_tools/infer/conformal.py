@@ -1,8 +1,4 @@
-"""Sets of labels that hold the true one as often as asked: conformal prediction, one promise for every label.
-
-Vovk, Gammerman & Shafer 2005, doi:10.1007/b106715; sets of the likeliest labels after Sadinle, Lei & Wasserman 2019,
-doi:10.1080/01621459.2017.1395341.
-"""
+"""What sets of labels rest on: how unlikely the true label looked in held-out cells, and which of them promise what."""
 
 from __future__ import annotations
 
@@ -33,9 +29,9 @@ MORE_MISSES = 1.5
 """So many times the share of misses asked for is allowed in the data set in which a label is hardest to find: at a
 coverage of 0.9, 15 % there and 10 % over all."""
 
-LIKELY_ENOUGH = 2.0
-"""Labels at least this many times as likely as a miss may be (0.2 at a coverage of 0.9) are in every set unless one's
-own cells say otherwise: sets in which a type is beyond doubt must not exclude it from those where it is not."""
+LIKELY_ENOUGH = 1.0
+"""Labels at least this many times as likely as a miss may be (0.1 at a coverage of 0.9) are in the set unless one's
+own cells say otherwise: data in which a type is beyond doubt must not exclude it from those where it is not."""
 
 LEAST_LIKELY = 0.1
 """Labels less likely than this many times what a miss may be (0.01 at a coverage of 0.9) are in no set unless one's own
@@ -52,13 +48,17 @@ class HeldOut:
         Labels that sets are made of; every leaf of the tree stands under exactly one of them.
     scores
         (names, at most ``MOST_SCORES``) float32, 1 - probability of the true label, sorted; NaN where there are fewer.
+        Raised to what the data set says in which the label is hardest to find, see :func:`heard_out`.
     own
         (names,) whether the cells are of the data asked about; ``None`` if none are.
+    pooled
+        The scores before they were raised; ``None`` where nothing was.
     """
 
     names: tuple[str, ...]
     scores: NDArray[np.float32]
     own: NDArray[np.bool_] | None = None
+    pooled: NDArray[np.float32] | None = None
 
     def least(self, coverage: float) -> NDArray[np.float64]:
         """Return the probability that each label must have to be in a set: (names,)."""
@@ -133,14 +133,15 @@ def held_out_scores(
         in which the label is hardest to find is heard, see :func:`heard_out`; ``None`` for cells of a single one, of
         which ``MOST_SCORES`` are kept.
     """
-    scores = np.full((len(names), MOST_SCORES), np.nan, np.float32)
+    scores = np.full((2, len(names), MOST_SCORES), np.nan, np.float32)
     for place in range(len(names)):
         odd, own = 1 - likely[code == place, place], None if dataset is None else dataset[code == place]
         sets = [odd] if own is None else [odd[own == one] for one in np.unique(own)]
         parts = sets if own is None else [evenly(one, MOST_OF_A_SET) for one in sets]
         kept = evenly(np.concatenate([*parts, odd[:0]]), MOST_SCORES)
-        scores[place, : len(kept)] = kept if own is None else heard_out(kept, sets)
-    return HeldOut(tuple(names), scores)
+        scores[:, place, : len(kept)] = kept, kept if own is None else heard_out(kept, sets)
+    pooled, raised = scores
+    return HeldOut(tuple(names), raised, pooled=None if dataset is None else pooled)
 
 
 def heard_out(pooled: NDArray[np.float32], sets: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
@@ -183,7 +184,7 @@ def completed(own: HeldOut, others: HeldOut, *, needed: int) -> HeldOut:
     for place, whole in enumerate(enough):
         chosen = (own if whole else others).scores[place]
         scores[place, : len(chosen)] = chosen
-    return HeldOut(own.names, scores, enough)
+    return HeldOut(own.names, scores, enough, others.pooled)
 
 
 def share_as_odd(odd: NDArray[np.floating[Any]], known: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
@@ -197,60 +198,3 @@ def share_as_odd(odd: NDArray[np.floating[Any]], known: NDArray[np.floating[Any]
         (n,) how odd known cells are, sorted.
     """
     return np.asarray((1 + len(known) - np.searchsorted(known, odd)) / (1 + len(known)))
-
-
-def p_values(likely: NDArray[np.float32], held_out: HeldOut, *, needed: int) -> NDArray[np.float64]:
-    """Return, per cell and label, the share of held-out cells of that label that looked at least as unlikely.
-
-    Parameters
-    ----------
-    likely
-        (cells, names) probability of every label.
-    held_out
-        What was kept of held-out cells.
-    needed
-        Labels with fewer held-out cells are compared with those of all labels together.
-    """
-    together = np.sort(held_out.scores[np.isfinite(held_out.scores)])
-    result = np.empty(likely.shape)
-    for place, row in enumerate(held_out.scores):
-        own = row[np.isfinite(row)]
-        result[:, place] = share_as_odd(1 - likely[:, place] - 1e-7, own if len(own) >= needed else together)
-    return result
-
-
-def label_sets(likely: NDArray[np.float32], held_out: HeldOut, *, coverage: float) -> NDArray[np.bool_]:
-    """Return which labels each cell may have so that the true one is among them in a share ``coverage`` of cells.
-
-    The promise holds for the labels that :meth:`HeldOut.promised` names, if held-out cells and the cells asked
-    about come from the same source in random order. With one's own cells it is kept by the odd empty set: not even
-    the likeliest label is as likely as it is in its own cells. Cells of other data sets leave out neither the likeliest
-    label nor any that is likely enough by itself: such sets are right at least as often as the label reported.
-
-    Parameters
-    ----------
-    likely
-        (cells, names) probability of every label.
-    held_out
-        What was kept of held-out cells.
-    coverage
-        Share of cells whose set is to hold the true label.
-
-    Raises
-    ------
-    ValueError
-        If ``coverage`` is not above 0 and below 1, or there are too few held-out cells for it.
-    """
-    needed = cells_needed(coverage)
-    if (n_cells := int(held_out.n_cells.sum())) < needed:
-        named = "The model remembers" if held_out.own is None else "`calibrate` names"
-        msg = (
-            f"{named} {n_cells} cells with a label that can be used; a coverage of {coverage:g} needs at "
-            f"least {needed}, and as many of each label for a promise per label. Label more cells or ask for less."
-        )
-        raise ValueError(msg)
-    inside = p_values(likely, held_out, needed=needed) > 1 - coverage + 1e-9
-    inside = (inside | (likely >= held_out.enough(coverage))) & (likely >= held_out.least(coverage))
-    likeliest = likely.argmax(axis=1)
-    inside[np.arange(len(likely)), likeliest] |= ~held_out.is_own[likeliest]
-    return np.asarray(inside)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from scipy import sparse
 
     from ..model.labels import LabelTree
+    from .conformal import HeldOut
     from .profiles import Likeness
 
 QUANTILES = np.linspace(0, 1, 101)
@@ -152,13 +153,15 @@ def remember(
     rng
         Chooses cells where there are many.
     """
+    sets = scores_for_sets(tree, held_out, names=names, temperature=temperature)
     likeness = [one.likeness for one in held_out]
     double = [doublet_scores(like, incompatible(tree, like.gram)) for like in likeness]
     return KnownCells(
         profiles=class_profiles(training),
         markers=markers,
         doublet=equal_sample(double, rng=rng),
-        set_scores=set_scores(tree, held_out, names=names, temperature=temperature),
+        set_scores=sets.scores,
+        set_pooled=sets.pooled,
         n_genes=genes_per_cell(training),
         **vars(usual_novelty(tree, held_out, markers=markers, temperature=temperature, rng=rng)),
     )
@@ -203,14 +206,14 @@ def genes_per_cell(sets: Sequence[LabelledCells]) -> NDArray[np.float32]:
     return np.quantile(n_genes, QUANTILES).astype(np.float32)
 
 
-def set_scores(
+def scores_for_sets(
     tree: LabelTree,
     held_out: Sequence[HeldOutCells],
     *,
     names: Sequence[str],
     temperature: float,
-) -> NDArray[np.float32]:
-    """Return the scores of :class:`~scbert_tools.infer.conformal.HeldOut`, data sets weighing about the same.
+) -> HeldOut:
+    """Return how unlikely true labels looked, data sets weighing about the same.
 
     Parameters
     ----------
@@ -220,4 +223,4 @@ def set_scores(
     members = tree.membership(names).T.astype(np.float32)
     logits, code = (np.concatenate([getattr(one, name) for one in held_out]) for name in ("logits", "code"))
     dataset = np.repeat(np.arange(len(held_out)), [len(one.code) for one in held_out])
-    return held_out_scores(softmax(logits / temperature, axis=1) @ members, code, names, dataset=dataset).scores
+    return held_out_scores(softmax(logits / temperature, axis=1) @ members, code, names, dataset=dataset)

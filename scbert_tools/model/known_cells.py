@@ -48,9 +48,12 @@ class KnownCells(UsualNovelty):
     doublet: NDArray[np.float32]
     """(n,) doublet score of held-out cells, sorted."""
     set_scores: NDArray[np.float32]
-    """(names, n) 1 - probability of the true label in held-out cells, sorted; NaN where there are fewer."""
+    """(names, n) 1 - probability of the true label in held-out cells, sorted; NaN where there are fewer. Raised to what
+    the data set says in which the label is hardest to find."""
     n_genes: NDArray[np.float32]
     """(n,) expressed genes per training cell where most genes were measured, at evenly spaced quantiles."""
+    set_pooled: NDArray[np.float32] | None = None
+    """(names, n) the same as they were; ``None`` if the model does not leave out odd cells from sets."""
     markers: NDArray[np.float32] | None = None
     """(genes,) what each gene counts as a known marker, mostly zero; ``None`` if the model looks at none."""
 

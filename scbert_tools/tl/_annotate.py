@@ -57,8 +57,8 @@ def annotate(
         ``scanpy.pp.neighbors`` wrote to ``adata.obsp["connectivities"]``; the name of a column of ``adata.obs``
         to its cluster. How far it listens was learned on held-out cells, so that rare types are not outvoted.
     coverage
-        Share of cells, such as 0.9, whose set of labels is to hold the true one, for every label by itself: sets of
-        easy types do so more often. ``None`` makes no sets.
+        Share of cells, such as 0.9, whose set of labels is to hold the true one, for every label by itself. ``None``
+        makes no sets.
     calibrate
         Labels you know of some cells, missing elsewhere: a column of ``adata.obs``, a series or one label per cell;
         names of the model's tree, or ``"A|B"`` for either.
@@ -96,8 +96,10 @@ def annotate(
         Whether a cell looks like two of incompatible types (bool), if half of the model's genes were measured. This
         and the two above need a model that knows held-out cells, as the shipped one does.
     ``obs["scbert_set"]``
-        If ``coverage`` is given: labels that the cell may have, such as ``"CD4 T | NK cell"``, the likeliest always
-        among them; with ``calibrate`` also ``"none"``, if no label is as likely as it is in your own cells (category).
+        If ``coverage`` is given: labels that the cell may have, such as ``"CD4 T | NK cell"`` (category). ``"none"``
+        is a cell that is likely of one label only, but among its oddest: sets that held every cell of an easy type
+        would be right more often than asked. With ``calibrate``, a cell of which no label is as likely as it is in
+        your own cells.
     ``obsm["scbert_probabilities"]``
         Probability of every class (table of float32, cells × classes).
     ``obsm["X_scbert"]``
@@ -117,8 +119,9 @@ def annotate(
     Notes
     -----
     The idea of a Transformer over expressed genes follows scBERT (Yang et al. 2022, doi:10.1038/s42256-022-00534-z).
-    Sets are conformal, with one promise per label (Sadinle et al. 2019, doi:10.1080/01621459.2017.1395341); ``uns``
-    says what it needs to hold. Known markers: Cell Marker Accordion (MIT).
+    Sets are conformal, with one promise per label (Sadinle et al. 2019, doi:10.1080/01621459.2017.1395341), and empty
+    for odd cells (Guan & Tibshirani 2022, doi:10.1111/rssb.12443); ``uns`` says what the promise needs to hold. Known
+    markers: Cell Marker Accordion (MIT).
 
     Examples
     --------
@@ -148,7 +151,7 @@ def annotate(
     reading = read_all(annotator, source.rows, source.n_cells, measured=source.match.measured)
     temperature = truth.temperature(annotator, reading.states)
     verdict = judge(annotator, reading, temperature=temperature, threshold=threshold, weights=weights, reject=reject)
-    sets = None if coverage is None else conformal_sets(truth, annotator, reading.states, coverage=coverage)
+    sets = None if coverage is None else conformal_sets(truth, annotator, reading, coverage=coverage)
     results = Results(annotator, source, reading, verdict, temperature, threshold, sets)
     params = {"refine": refine, "layer": layer, "coverage": coverage, "reject": reject}
     adata = own(adata, copy=copy)

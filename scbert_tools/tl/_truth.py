@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from ..infer.conformal import HeldOut, cells_needed, completed, is_share, label_sets
+from ..infer.conformal import HeldOut, cells_needed, completed, is_share
+from ..infer.label_sets import label_sets
 from ..infer.recalibrate import scores_from, updated_temperature
 from ..infer.set_words import sets_in_words
+from ..infer.verdict import p_known_of
 from ..model.labels import EITHER
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..infer.forward import CellStates
+    from ..infer.verdict import Reading
     from ..model.annotator import Annotator
 
 
@@ -54,7 +57,8 @@ class Truth:
     def held_out(self, annotator: Annotator, states: CellStates, *, coverage: float) -> HeldOut:
         """Return scores of these cells, and for labels with too few of them those that came with the model."""
         names = annotator.calibration.set_names or annotator.classes
-        known = None if annotator.known is None else HeldOut(names, annotator.known.set_scores)
+        cells = annotator.known
+        known = None if cells is None else HeldOut(names, cells.set_scores, pooled=cells.set_pooled)
         if known is not None and not self.labels:
             return known
         probabilities = states.probabilities(annotator.calibration.temperature)[self.cells]
@@ -70,7 +74,7 @@ class Sets:
     record: dict[str, str | float]
 
 
-def conformal_sets(truth: Truth, annotator: Annotator, states: CellStates, *, coverage: float) -> Sets:
+def conformal_sets(truth: Truth, annotator: Annotator, reading: Reading, *, coverage: float) -> Sets:
     """Return for every cell the set of labels that holds the true one as often as asked; missing if nothing was read.
 
     Raises
@@ -78,16 +82,19 @@ def conformal_sets(truth: Truth, annotator: Annotator, states: CellStates, *, co
     ValueError
         If there are too few known cells of usable labels.
     """
-    held_out = truth.held_out(annotator, states, coverage=coverage)
+    states, held_out = reading.states, truth.held_out(annotator, reading.states, coverage=coverage)
     members = annotator.labels.membership(held_out.names).T.astype(np.float32)
     likely = states.probabilities(annotator.calibration.temperature) @ members
-    place, texts = sets_in_words(label_sets(likely, held_out, coverage=coverage), held_out.names, annotator.labels)
+    # Each cell by itself, as its probabilities, also where others listen to their neighbours.
+    inside = label_sets(likely, held_out, coverage=coverage, p_known=p_known_of(annotator, reading))
+    place, texts = sets_in_words(inside, held_out.names, annotator.labels)
     promised = held_out.promised(coverage)
     record: dict[str, str | float] = {
         "coverage": coverage,
         "rests_on": _rests_on(truth, held_out, needed=cells_needed(coverage)),
         "holds_if": "those and the cells annotated come from one source in random order; another chemistry bends it",
         "no_promise_for": ", ".join(compress(held_out.names, ~promised)),
+        "none_means": "likely of one label only and among its oddest cells, or as unlikely of any as few cells are",
     }
     names = pd.Series(np.array(texts, dtype=object)[place]).where(states.n_tokens > 0)
     return Sets(names.astype("category"), record)

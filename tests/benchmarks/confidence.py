@@ -18,9 +18,10 @@ from ours import cells_of
 from results import FOLDER, markdown
 from scoring import AMBIGUOUS, calibration_error, load_once
 
-from scbert_tools.infer.conformal import HeldOut, cells_needed, completed, label_sets
+from scbert_tools.infer.conformal import HeldOut, cells_needed, completed
 from scbert_tools.infer.doublets import doublet_scores, incompatible
-from scbert_tools.infer.held_out import set_scores
+from scbert_tools.infer.held_out import scores_for_sets
+from scbert_tools.infer.label_sets import label_sets
 from scbert_tools.infer.profiles import likeness_of, log_expression
 from scbert_tools.infer.recalibrate import scores_from, updated_temperature
 from scbert_tools.infer.refine import average_evidence, gated_evidence
@@ -29,7 +30,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 TABLES = {False: FOLDER / "confidence.csv", True: FOLDER / "confidence_published.csv"}
+CLASSES = {False: FOLDER / "coverage.csv", True: FOLDER / "coverage_published.csv"}
 COVERAGE = 0.9
+COVERAGES = (0.8, 0.9, 0.95)
+"""Asked for in the tables of classes."""
+
 N_LABELLED = 150
 """Cells of the user's own that are labelled in the rows ``own``."""
 
@@ -44,23 +49,50 @@ MIN_CELLS = 30
 def sets_of(sets: Sequence[HeldOutSet], temperature: float) -> HeldOut:
     """Return the scores of held-out cells, every set weighing about the same."""
     cells = [held_out_cells(one) for one in sets]
-    return HeldOut(SET_NAMES, set_scores(TREE_OF_ALL, cells, names=SET_NAMES, temperature=temperature))
+    return scores_for_sets(TREE_OF_ALL, cells, names=SET_NAMES, temperature=temperature)
 
 
-def coverage_row(one: HeldOutSet, rows: np.ndarray, held_out: HeldOut, temperature: float) -> dict[str, float]:
+def is_covered(
+    one: HeldOutSet, held_out: HeldOut, temperature: float, p_known: np.ndarray, *, coverage: float = COVERAGE
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return whether each cell's set holds the truth, and how many labels it holds; the truth must be known."""
+    inside = label_sets(one.likely(temperature), held_out, coverage=coverage, p_known=p_known)
+    return inside[np.arange(len(inside)), one.code], inside.sum(axis=1)
+
+
+def coverage_row(
+    one: HeldOutSet, rows: np.ndarray, held_out: HeldOut, temperature: float, p_known: np.ndarray
+) -> dict[str, float]:
     """Return how often sets hold the truth, over all cells and in the worst class, and how large they are."""
     rows = rows[one.code[rows] >= 0]
-    inside = label_sets(one.likely(temperature)[rows], held_out, coverage=COVERAGE)
-    right = inside[np.arange(len(rows)), one.code[rows]]
+    right, size = (x[rows] for x in is_covered(one, held_out, temperature, p_known))
     classes = [own for c in set(one.code[rows]) if (own := one.code[rows] == c).sum() >= MIN_CELLS]
     per_class = [right[own].mean() for own in classes]
     return {
         "covered": right.mean(), "covered_worst_class": min(per_class, default=np.nan),
-        "set_size": inside.sum(axis=1).mean(), "empty_sets": (~inside.any(axis=1)).mean(),
+        "set_size": size.mean(), "empty_sets": (size == 0).mean(),
     }  # fmt: skip
 
 
-def own_cells(one: HeldOutSet, temperature: float, model: HeldOut, rng: np.random.Generator) -> dict[str, float]:
+def class_rows(
+    one: HeldOutSet, held_out: HeldOut, temperature: float, p_known: np.ndarray
+) -> list[dict[str, float | str]]:
+    """Return how often sets hold the truth in every class, for several coverages asked."""
+    rows = []
+    for coverage in COVERAGES:
+        right, _ = is_covered(one, held_out, temperature, p_known, coverage=coverage)
+        rows += [
+            {"set": one.name, "seed": one.seed, "asked": coverage, "class": SET_NAMES[c]}
+            | {"cells": (own := one.code == c).sum(), "covered": right[own].mean()}
+            | {"promised": held_out.promised(coverage)[c]}
+            for c in sorted(set(one.code) - {-1})
+        ]
+    return rows
+
+
+def own_cells(
+    one: HeldOutSet, temperature: float, model: HeldOut, p_known: np.ndarray, rng: np.random.Generator
+) -> dict[str, float]:
     """Return the same when some cells of the set itself are labelled, tested on its other cells."""
     order = rng.permutation(len(one.truth))
     labelled, rest = order[: min(N_LABELLED, len(order) // 2)], order[min(N_LABELLED, len(order) // 2) :]
@@ -70,12 +102,15 @@ def own_cells(one: HeldOutSet, temperature: float, model: HeldOut, rng: np.rando
     error = calibration_error(*(x[rest] for x in one.outcome(one.likely(updated))))
     own = scores_from(one.probabilities(temperature)[labelled], names, names=SET_NAMES, tree=TREE_OF_ALL)
     held_out = completed(own, model, needed=cells_needed(COVERAGE))
-    return {"ece": error} | coverage_row(one, rest, held_out, temperature)
+    return {"ece": error} | coverage_row(one, rest, held_out, temperature, p_known)
 
 
-def confidence_rows(sets: Sequence[HeldOutSet]) -> list[dict[str, float | str]]:
-    """Return calibration, coverage and false rejections of every set, fitted on the others of the same seed."""
-    rows = []
+def confidence_rows(sets: Sequence[HeldOutSet]) -> tuple[list[dict[str, float | str]], list[dict[str, float | str]]]:
+    """Return calibration, coverage and false rejections of every set, fitted on the others of the same seed.
+
+    And the coverage of every class.
+    """
+    rows, classes = [], []
     for one in sets:
         rng = np.random.default_rng(one.seed)
         rest = [other for other in others(sets, one.name) if other.seed == one.seed]
@@ -86,9 +121,11 @@ def confidence_rows(sets: Sequence[HeldOutSet]) -> list[dict[str, float | str]]:
         right, _ = one.outcome(one.likely(temperature))
         everything = np.arange(len(one.truth))
         model = sets_of(rest, temperature)
-        transfer = coverage_row(one, everything, model, temperature)
-        own = pd.DataFrame([own_cells(one, temperature, model, rng) for _ in range(N_REPEATS)]).mean()
         odd = judged(held_out_cells(one), usual_of(rest, temperature), temperature)
+        transfer = coverage_row(one, everything, model, temperature, odd.p_alone)
+        classes += class_rows(one, model, temperature, odd.p_alone)
+        repeats = [own_cells(one, temperature, model, odd.p_alone, rng) for _ in range(N_REPEATS)]
+        own = pd.DataFrame(repeats).mean()
         rows.append(
             {"set": one.name, "seed": one.seed, "temperature": temperature, "right": right.mean()}
             | {"ece_raw": raw, "ece": fitted} | transfer | own.add_prefix("own_").to_dict()
@@ -96,7 +133,7 @@ def confidence_rows(sets: Sequence[HeldOutSet]) -> list[dict[str, float | str]]:
             | {f"rejected_together_at_{level}": (odd.p_together < level).mean() for level in LEVELS}
             | {"doublet_auroc": doublet_auroc(one, rng)}
         )  # fmt: skip
-    return rows
+    return rows, classes
 
 
 def doublet_auroc(one: HeldOutSet, rng: np.random.Generator) -> float:
@@ -150,7 +187,8 @@ def refined_row(one: HeldOutSet, rest: Sequence[HeldOutSet], gate: tuple[float, 
 def main(*, refine: bool = True, published: bool = False) -> None:
     """Write and print the tables, without cells whose label is doubtful or with labels as they were published."""
     sets = held_out_sets(published=published)
-    table = pd.DataFrame(confidence_rows(sets))
+    table, classes = (pd.DataFrame(rows) for rows in confidence_rows(sets))
+    classes.round(4).to_csv(CLASSES[published], index=False)
     if refine:
         table = table.merge(pd.DataFrame(refinement_rows(sets)), on=["set", "seed"])
     table.round(4).to_csv(TABLES[published], index=False)
@@ -158,6 +196,15 @@ def main(*, refine: bool = True, published: bool = False) -> None:
     means.loc["**mean**"] = means.mean()
     for columns in pairwise([0, 9, 18, means.shape[1]]):
         sys.stdout.write(f"{markdown(means.iloc[:, slice(*columns)])}\n\n")
+    sys.stdout.write(f"{markdown(coverage_of_classes(classes))}\n")
+
+
+def coverage_of_classes(classes: pd.DataFrame) -> pd.DataFrame:
+    """Return the share of cells of every class whose set holds it, all data sets and trainings together."""
+    together = classes.assign(right=classes["cells"] * classes["covered"]).groupby(["class", "asked"], sort=False).sum()
+    found = (together["right"] / together["cells"]).unstack("asked")
+    n_cells = classes[classes["asked"] == COVERAGE].groupby("class")["cells"].sum() / classes["seed"].nunique()
+    return found.assign(cells=n_cells)
 
 
 if __name__ == "__main__":

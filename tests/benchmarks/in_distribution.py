@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import typer
 from confidence import coverage_row, sets_of
-from fitting import temperature_of
+from fitting import held_out_cells, judged, temperature_of, usual_of
 from held_out import HeldOutSet, held_out_sets, material
 from ours import WORK, cells_of, fit_transfer
 from results import FOLDER, markdown
@@ -84,15 +84,16 @@ def stored_sets(seed: int) -> list[HeldOutSet]:
 def rows_of(seed: int, left_out: list[HeldOutSet]) -> list[dict[str, float | str]]:
     """Return calibration and coverage of every set, and of all cells together, by what left-out sets taught."""
     sets, temperature = stored_sets(seed), temperature_of(left_out)
-    known, rows = sets_of(left_out, temperature), []
+    known, usual, rows = sets_of(left_out, temperature), usual_of(left_out, temperature), []
     outcomes = [one.outcome(one.likely(temperature)) for one in sets]
     for one, (right, stated) in zip(sets, outcomes, strict=True):
         own = temperature_of([other for other in sets if other is not one])
+        odd = judged(held_out_cells(one), usual, temperature)
         rows.append(
             {"set": one.name, "seed": seed, "n": len(right), "accuracy": right.mean(), "temperature": temperature}
             | {"ece": calibration_error(right, stated), "temperature_within": own}
             | {"ece_within": calibration_error(*one.outcome(one.likely(own)))}
-            | coverage_row(one, np.arange(len(right)), known, temperature)
+            | coverage_row(one, np.arange(len(right)), known, temperature, odd.p_alone)
         )
     right, stated = (np.concatenate(x) for x in zip(*outcomes, strict=True))
     within = [one.outcome(one.likely(row["temperature_within"])) for one, row in zip(sets, rows, strict=True)]

@@ -1,6 +1,4 @@
-"""Sets of labels: as often right as promised, per label, and written in few words."""
-
-from dataclasses import replace
+"""What sets of labels rest on: enough held-out cells, fair to data sets, no promise where the model is blind."""
 
 import numpy as np
 import pytest
@@ -13,8 +11,6 @@ from scbert_tools.infer.conformal import (
     evenly,
     heard_out,
     held_out_scores,
-    label_sets,
-    p_values,
 )
 
 NAMES = ("T cell", "B cell", "monocyte")
@@ -38,32 +34,6 @@ def test_cells_needed_grow_with_the_promise(coverage, needed):
 def test_coverage_that_is_no_share_is_refused(coverage):
     with pytest.raises(ValueError, match="`coverage` must be above 0 and below 1"):
         cells_needed(coverage)
-
-
-@pytest.mark.parametrize("coverage", [0.8, 0.9])
-@pytest.mark.parametrize("noise", [0.5, 2.0], ids=["clear", "noisy"])
-def test_promise_is_kept_in_every_class_by_ones_own_cells(rng, coverage, noise):
-    held_out = replace(held_out_scores(*cells(rng, 8000, noise=noise), NAMES), own=np.ones(3, bool))
-    likely, code = cells(rng, 20_000, noise=noise)
-    inside = label_sets(likely, held_out, coverage=coverage)[np.arange(len(code)), code]
-    assert [inside[code == place].mean() for place in range(3)] == pytest.approx([coverage] * 3, abs=0.04)
-
-
-def test_label_that_is_beyond_doubt_elsewhere_is_not_left_out_where_it_is_likely(rng):
-    held_out = held_out_scores(*cells(rng, 8000, noise=0.1), NAMES)
-    likely, code = cells(rng, 20_000, noise=1.5)
-    inside = label_sets(likely, held_out, coverage=0.9)
-    assert inside[likely >= 0.2].all()
-    strict = label_sets(likely, replace(held_out, own=np.ones(3, bool)), coverage=0.9)
-    own = np.arange(len(code)), code
-    assert strict[own].mean() < inside[own].mean()
-    assert not strict[likely >= 0.2].all()
-
-
-def test_set_holds_the_reported_label_unless_ones_own_cells_say_otherwise():
-    scores, likely = np.zeros((3, 40), np.float32), np.array([[0.15, 0.12, 0.11]], np.float32)
-    assert label_sets(likely, HeldOut(NAMES, scores), coverage=0.9).tolist() == [[True, False, False]]
-    assert not label_sets(likely, HeldOut(NAMES, scores, np.ones(3, bool)), coverage=0.9).any()
 
 
 def test_data_set_in_which_a_label_is_hard_to_find_is_heard_out(rng):
@@ -101,31 +71,6 @@ def test_cells_that_are_kept_stand_for_all():
     assert evenly(values[:7], 50).tolist() == sorted(values[:7].tolist())
 
 
-def test_asking_for_more_gives_larger_sets(rng):
-    held_out = held_out_scores(*cells(rng, 3000, noise=1.5), NAMES)
-    likely, _ = cells(rng, 500, noise=1.5)
-    small, large = (label_sets(likely, held_out, coverage=each) for each in (0.7, 0.95))
-    assert (large | ~small).all()
-    assert large.sum() > small.sum()
-
-
-def test_label_with_too_few_cells_is_compared_with_all(rng):
-    scores = np.full((3, 50), np.nan, np.float32)
-    scores[0], scores[1, :2] = np.sort(rng.random(50)), [0.1, 0.2]
-    held_out = HeldOut(NAMES, scores)
-    likely = np.full((1, 3), 1 / 3, np.float32)
-    values = p_values(likely, held_out, needed=9)[0]
-    together = np.concatenate([scores[0], [0.1, 0.2]])
-    assert values[1:] == pytest.approx([(1 + (together >= 2 / 3 - 1e-6).sum()) / 53] * 2)
-
-
-def test_too_few_cells_say_how_many_are_needed(rng):
-    known = held_out_scores(*cells(rng, 5, noise=1.0), NAMES)
-    for held_out, who in [(known, "The model remembers"), (replace(known, own=np.ones(3, bool)), "`calibrate` names")]:
-        with pytest.raises(ValueError, match=f"{who} 5 cells .* coverage of 0.9 needs at least 9"):
-            label_sets(np.ones((1, 3), np.float32) / 3, held_out, coverage=0.9)
-
-
 def test_cells_with_an_open_label_are_passed_over(rng):
     likely, code = cells(rng, 100, noise=1.0)
     code[:40] = -1
@@ -144,11 +89,3 @@ def test_no_promise_where_cells_are_few_or_the_model_is_blind():
     scores = np.full((3, 40), np.nan, np.float32)
     scores[0], scores[1, :5], scores[2] = 0.3, 0.3, np.repeat([0.3, 0.999], 20)
     assert HeldOut(NAMES, scores).promised(0.9).tolist() == [True, False, False]
-
-
-def test_labels_that_are_out_of_the_question_are_in_no_set():
-    scores, likely = np.full((3, 40), 0.9999, np.float32), np.array([[0.995, 0.004, 0.001]], np.float32)
-    assert label_sets(likely, HeldOut(NAMES, scores), coverage=0.9).tolist() == [[True, False, False]]
-    own = HeldOut(NAMES, scores, np.array([False, True, True]))
-    assert label_sets(likely, own, coverage=0.9).tolist() == [[True, True, True]]
-    assert own.promised(0.9).tolist() == [False, True, True]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from scbert_tools.infer.held_out import HeldOutCells, genes_per_cell, remember, set_scores
+from scbert_tools.infer.held_out import HeldOutCells, genes_per_cell, remember, scores_for_sets
 from scbert_tools.infer.profiles import LabelledCells, class_profiles, log_expression
 
 
@@ -70,8 +70,9 @@ def test_profiles_of_the_set_are_those_it_is_compared_with(held_out):
 
 def test_large_set_does_not_drown_a_small_one(held_out, labels):
     small = replace(held_out, logits=-held_out.logits[:300], code=held_out.code[:300], n_genes=held_out.n_genes[:300])
-    scores = set_scores(labels, [held_out, small], names=labels.leaves, temperature=1.0)
-    assert (scores[np.isfinite(scores)] > 0.5).mean() > 0.45
+    sets = scores_for_sets(labels, [held_out, small], names=labels.leaves, temperature=1.0)
+    for scores in (sets.scores, sets.pooled):
+        assert (scores[np.isfinite(scores)] > 0.5).mean() > 0.45
 
 
 def test_panels_of_few_genes_do_not_set_the_depth(rng):

@@ -70,6 +70,15 @@ def test_sets_hold_the_label_and_say_what_they_rest_on(adata, knowing):
     assert record["no_promise_for"] == ""
 
 
+def test_cells_with_an_empty_set_are_among_the_oddest_and_keep_their_label(mixed, knowing):
+    sbt.tl.annotate(mixed, model=knowing, coverage=0.8, reject=None)
+    none = mixed.obs["scbert_set"] == "none"
+    assert 0 < none.mean() < 0.4
+    assert mixed.obs["scbert_p_known"][none].median() < mixed.obs["scbert_p_known"][~none].median() / 2
+    assert (mixed.obs["scbert_label"][none] != "unassigned").any()
+    assert "oddest" in mixed.uns["scbert"]["sets"]["none_means"]
+
+
 def in_a_column(adata, labels):
     adata.obs["known"] = labels
     return "known"
