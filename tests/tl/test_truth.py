@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from scbert_tools.infer.forward import read_cells
+from scbert_tools.infer.verdict import Reading, read_all
 from scbert_tools.tl._truth import Truth, check_promise, conformal_sets, find_truth
 
 NONE = Truth(np.zeros(0, np.int64), [])
@@ -97,7 +98,8 @@ def test_model_that_remembers_nothing_rests_on_own_cells(trained, states):
 
 
 def test_sets_say_what_they_rest_on_and_promise(trained, states):
-    sets = conformal_sets(own(10), trained, states, coverage=0.8)
+    reading = Reading(states, None, np.ones(12, bool))
+    sets = conformal_sets(own(10), trained, reading, coverage=0.8)
     assert sets.record["rests_on"] == "10 cells: of your own for T cell"
     assert set(sets.record["no_promise_for"].split(", ")) == {"B cell", "monocyte"}
     assert len(sets.names) == 30
@@ -105,8 +107,8 @@ def test_sets_say_what_they_rest_on_and_promise(trained, states):
 
 def test_cells_without_anything_to_read_have_no_set(knowing, adata):
     adata.X.data[adata.X.indptr[5] : adata.X.indptr[6]] = 0
-    states = read_cells(knowing, lambda rows: adata.X[rows], adata.n_obs, progress=False)
-    missing = conformal_sets(NONE, knowing, states, coverage=0.8).names.isna()
+    reading = read_all(knowing, lambda rows: adata.X[rows], adata.n_obs, measured=np.ones(12, bool), progress=False)
+    missing = conformal_sets(NONE, knowing, reading, coverage=0.8).names.isna()
     assert np.flatnonzero(missing).tolist() == [5]
 
 
