@@ -37,6 +37,9 @@ LEAST_LIKELY = 0.1
 """Labels less likely than this many times what a miss may be (0.01 at a coverage of 0.9) are in no set unless one's own
 cells ask for it: sets that hold a type to which the model was blind in other data would say nothing."""
 
+LEAST_LIKELY_BORNE_OUT = 0.01
+"""The same where the cell holds known markers of the label that no other label explains."""
+
 
 @dataclass(frozen=True)
 class HeldOut:
@@ -60,9 +63,10 @@ class HeldOut:
     own: NDArray[np.bool_] | None = None
     pooled: NDArray[np.float32] | None = None
 
-    def least(self, coverage: float) -> NDArray[np.float64]:
-        """Return the probability that each label must have to be in a set: (names,)."""
-        return np.where(self.is_own, 0, LEAST_LIKELY * (1 - coverage))
+    def least(self, coverage: float, borne_out: NDArray[np.bool_] | None = None) -> NDArray[np.float64]:
+        """Return the probability that each label must have to be in a set: (names,), or (cells, names)."""
+        least = LEAST_LIKELY if borne_out is None else np.where(borne_out, LEAST_LIKELY_BORNE_OUT, LEAST_LIKELY)
+        return np.where(self.is_own, 0, least * (1 - coverage))
 
     def enough(self, coverage: float) -> NDArray[np.float64]:
         """Return the probability from which on each label is in a set in any case: (names,)."""

@@ -41,17 +41,19 @@ def p_values(likely: NDArray[np.float32], held_out: HeldOut, *, needed: int) -> 
     return result
 
 
-def plausible(likely: NDArray[np.float32], held_out: HeldOut, *, coverage: float) -> NDArray[np.bool_]:
+def plausible(
+    likely: NDArray[np.float32], held_out: HeldOut, *, coverage: float, borne_out: NDArray[np.bool_] | None = None
+) -> NDArray[np.bool_]:
     """Return which labels are likely enough for each cell to be in its set, whichever is likeliest: (cells, names).
 
     Parameters
     ----------
-    likely, held_out, coverage
+    likely, held_out, coverage, borne_out
         As for :func:`label_sets`.
     """
     inside = p_values(likely, held_out, needed=cells_needed(coverage)) > 1 - coverage + 1e-9
     # Bounds are exact: a float32 of 0.1 is a little more than that of 1 - 0.9.
-    enough, least = held_out.enough(coverage) - 1e-7, held_out.least(coverage) - 1e-7
+    enough, least = held_out.enough(coverage) - 1e-7, held_out.least(coverage, borne_out) - 1e-7
     return np.asarray((inside | (likely >= enough)) & (likely >= least))
 
 
@@ -100,6 +102,7 @@ def label_sets(
     *,
     coverage: float,
     p_known: NDArray[np.float32] | None = None,
+    borne_out: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.bool_]:
     """Return which labels each cell may have so that the true one is among them in a share ``coverage`` of cells.
 
@@ -119,6 +122,9 @@ def label_sets(
         Share of cells whose set is to hold the true label.
     p_known
         (cells,) share of held-out known cells that are at least as odd; ``None`` leaves out no odd cell.
+    borne_out
+        (cells, names) whether the cell holds markers of a label that no other explains, which a label must that the
+        model hardly thinks of; ``None`` if markers are not known.
 
     Raises
     ------
@@ -133,7 +139,7 @@ def label_sets(
             f"least {needed}, and as many of each label for a promise per label. Label more cells or ask for less."
         )
         raise ValueError(msg)
-    inside = plausible(likely, held_out, coverage=coverage)
+    inside = plausible(likely, held_out, coverage=coverage, borne_out=borne_out)
     likeliest = likely.argmax(axis=1)
     inside[np.arange(len(likely)), likeliest] |= ~held_out.is_own[likeliest]
     if p_known is None:

@@ -12,8 +12,10 @@ import pandas as pd
 
 from ..infer.conformal import HeldOut, cells_needed, completed, is_share
 from ..infer.label_sets import label_sets
+from ..infer.own_markers import borne_out, markers_of
 from ..infer.recalibrate import scores_from, updated_temperature
 from ..infer.set_words import sets_in_words
+from ..infer.surplus import expected_on
 from ..infer.verdict import p_known_of
 from ..model.labels import EITHER
 
@@ -83,10 +85,13 @@ def conformal_sets(truth: Truth, annotator: Annotator, reading: Reading, *, cove
         If there are too few known cells of usable labels.
     """
     states, held_out = reading.states, truth.held_out(annotator, reading.states, coverage=coverage)
-    members = annotator.labels.membership(held_out.names).T.astype(np.float32)
-    likely = states.probabilities(annotator.calibration.temperature) @ members
+    members = annotator.labels.membership(held_out.names)
+    classes = states.probabilities(annotator.calibration.temperature)
+    likely = classes @ members.T.astype(np.float32)
     # Each cell by itself, as its probabilities, also where others listen to their neighbours.
-    inside = label_sets(likely, held_out, coverage=coverage, p_known=p_known_of(annotator, reading))
+    marked = _borne_out(annotator, reading, classes, held_out.names)
+    p_known = p_known_of(annotator, reading)
+    inside = label_sets(likely, held_out, coverage=coverage, p_known=p_known, borne_out=marked)
     place, texts = sets_in_words(inside, held_out.names, annotator.labels)
     promised = held_out.promised(coverage)
     record: dict[str, str | float] = {
@@ -94,10 +99,23 @@ def conformal_sets(truth: Truth, annotator: Annotator, reading: Reading, *, cove
         "rests_on": _rests_on(truth, held_out, needed=cells_needed(coverage)),
         "holds_if": "those and the cells annotated come from one source in random order; another chemistry bends it",
         "no_promise_for": ", ".join(compress(held_out.names, ~promised)),
-        "none_means": "likely of one label only and among its oddest cells, or as unlikely of any as few cells are",
+        "none_means": "likely of one label only, but among its oddest cells; or less likely of any than your own cells",
     }
     names = pd.Series(np.array(texts, dtype=object)[place]).where(states.n_tokens > 0)
     return Sets(names.astype("category"), record)
+
+
+def _borne_out(
+    annotator: Annotator, reading: Reading, classes: NDArray[np.float32], names: Sequence[str]
+) -> NDArray[np.bool_] | None:
+    """Return which labels' markers each cell holds, (cells, names); ``None`` if the model looks at no markers."""
+    known = annotator.known
+    if known is None or reading.observed is None:
+        return None
+    columns = known.marker_columns
+    own = markers_of(names, annotator.labels, [annotator.vocabulary.genes[column] for column in columns])
+    expected = expected_on(known.profiles, reading.measured)[:, columns]
+    return borne_out(reading.observed, classes, expected, own=own, members=annotator.labels.membership(names))
 
 
 def _rests_on(truth: Truth, held_out: HeldOut, *, needed: int) -> str:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 import typer
-from fitting import LEVELS, fit_gate, graph_of, held_out_cells, judged, macro_f1, temperature_of, usual_of
+from fitting import LEVELS, fit_gate, graph_of, held_out_cells, judged, macro_f1, markers, temperature_of, usual_of
 from held_out import MEMBERS, SET_NAMES, TREE_OF_ALL, HeldOutSet, held_out_sets, material, others, profiles_without
-from ours import cells_of
+from ours import cells_of, vocabulary
 from results import FOLDER, markdown
 from scoring import AMBIGUOUS, calibration_error, load_once
 
@@ -22,9 +22,11 @@ from scbert_tools.infer.conformal import HeldOut, cells_needed, completed
 from scbert_tools.infer.doublets import doublet_scores, incompatible
 from scbert_tools.infer.held_out import scores_for_sets
 from scbert_tools.infer.label_sets import label_sets
+from scbert_tools.infer.own_markers import borne_out, markers_of
 from scbert_tools.infer.profiles import likeness_of, log_expression
 from scbert_tools.infer.recalibrate import scores_from, updated_temperature
 from scbert_tools.infer.refine import average_evidence, gated_evidence
+from scbert_tools.infer.surplus import expected_on
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,11 +54,21 @@ def sets_of(sets: Sequence[HeldOutSet], temperature: float) -> HeldOut:
     return scores_for_sets(TREE_OF_ALL, cells, names=SET_NAMES, temperature=temperature)
 
 
+def marked_labels(one: HeldOutSet, temperature: float) -> np.ndarray:
+    """Return which labels' markers each cell of a left-out set holds, as the package looks at it."""
+    cells, columns = held_out_cells(one), np.flatnonzero(markers())
+    own = markers_of(SET_NAMES, TREE_OF_ALL, [vocabulary().genes[column] for column in columns])
+    expected = expected_on(cells.profiles, cells.cells.measured)[:, columns]
+    observed, likely = cells.cells.logs[:, columns], one.probabilities(temperature)
+    return borne_out(observed, likely, expected, own=own, members=TREE_OF_ALL.membership(SET_NAMES))
+
+
 def is_covered(
     one: HeldOutSet, held_out: HeldOut, temperature: float, p_known: np.ndarray, *, coverage: float = COVERAGE
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return whether each cell's set holds the truth, and how many labels it holds; the truth must be known."""
-    inside = label_sets(one.likely(temperature), held_out, coverage=coverage, p_known=p_known)
+    marked = marked_labels(one, temperature)
+    inside = label_sets(one.likely(temperature), held_out, coverage=coverage, p_known=p_known, borne_out=marked)
     return inside[np.arange(len(inside)), one.code], inside.sum(axis=1)
 
 

@@ -87,5 +87,5 @@ def test_labels_with_few_cells_of_ones_own_are_completed_by_others():
 
 def test_no_promise_where_cells_are_few_or_the_model_is_blind():
     scores = np.full((3, 40), np.nan, np.float32)
-    scores[0], scores[1, :5], scores[2] = 0.3, 0.3, np.repeat([0.3, 0.999], 20)
+    scores[0], scores[1, :5], scores[2] = 0.3, 0.3, np.repeat([0.3, 0.9999], 20)
     assert HeldOut(NAMES, scores).promised(0.9).tolist() == [True, False, False]

@@ -116,7 +116,7 @@ def test_no_odd_cell_is_left_out_where_nothing_is_beyond_promise(easy, change):
 
 
 def test_labels_without_a_promise_have_nothing_to_spare():
-    few, blind, fine = np.full((3, 40), np.nan, np.float32), np.repeat([0.1, 0.999], 20), np.full(40, 0.1)
+    few, blind, fine = np.full((3, 40), np.nan, np.float32), np.repeat([0.1, 0.9999], 20), np.full(40, 0.1)
     few[0, :5], few[1], few[2] = 0.1, blind, fine
     assert beyond_promise(HeldOut(NAMES, few, pooled=few), coverage=0.9).tolist() == [
         0,
@@ -139,3 +139,18 @@ def test_cells_that_may_be_several_types_stay_however_odd(easy):
     likely = np.tile(np.array([[0.5, 0.45, 0.05]], np.float32), (50, 1))
     inside = label_sets(likely, easy, coverage=0.9, p_known=np.zeros(50, np.float32))
     assert inside[:, :2].all()
+
+
+@pytest.mark.parametrize(
+    ("likely", "marked", "inside"), [(0.005, False, False), (0.005, True, True), (0.0005, True, False)]
+)
+def test_label_that_the_model_hardly_thinks_of_is_in_a_set_if_a_marker_speaks_for_it(likely, marked, inside):
+    held_out = HeldOut(NAMES, np.full((3, 40), 0.9999, np.float32))
+    probability = np.array([[1 - likely, likely, 0]], np.float32)
+    borne_out = np.array([[False, marked, False]])
+    assert label_sets(probability, held_out, coverage=0.9, borne_out=borne_out).tolist() == [[True, inside, False]]
+
+
+def test_markers_alone_put_no_label_into_a_set(easy):
+    likely = np.array([[0.98, 0.01, 0.01]], np.float32)
+    assert label_sets(likely, easy, coverage=0.9, borne_out=np.ones((1, 3), bool)).tolist() == [[True, False, False]]
