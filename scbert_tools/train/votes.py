@@ -48,6 +48,10 @@ class Votes:
         """Return the sums of the votes, (cells, classes)."""
         return np.asarray(loudness @ self.weight + self.bias, np.float32)
 
+    def loudest(self, n: int) -> NDArray[np.int64]:
+        """Return the ``n`` genes with the loudest votes for or against each class, those of all classes together."""
+        return np.unique(np.argsort(-np.abs(self.weight), axis=0, kind="stable")[:n])
+
 
 def loudness_of(tokens: TokenRows, n_genes: int, power: float) -> sparse.csr_matrix:
     """Return how loud each gene of each cell votes, (cells, genes), as :func:`~scbert_tools.model.heads.loudness`."""

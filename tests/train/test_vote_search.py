@@ -5,11 +5,13 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from scbert_tools.tokens.levels import Levels, to_levels
+from scbert_tools.train import vote_search
 from scbert_tools.train.blend import surprise
 from scbert_tools.train.folds import cell_folds
-from scbert_tools.train.vote_search import PENALTIES, POWERS, TRUSTS, VoteRule, VoteSearch
+from scbert_tools.train.vote_search import KEPT, PENALTIES, POWERS, TRUSTS, VoteRule, VoteSearch, evening
 
 
 @pytest.fixture
@@ -57,6 +59,7 @@ def test_choices_are_those_that_surprise_least(search):
 
     assert rule.power == min(POWERS, key=lambda one: total(VoteRule(one)))
     assert total(rule) <= 1.01 * min(total(replace(rule, penalty=one)) for one in PENALTIES)
+    assert total(rule) <= min(total(replace(rule, kept=one)) for one in KEPT)
 
 
 @pytest.mark.parametrize(("losses", "asked"), [([3, 2, 1, 4, 5], 3), ([5, 4, 3, 2, 1], 3), ([1, 2, 3, 4, 5], 4)])
@@ -66,6 +69,31 @@ def test_search_goes_down_from_where_it_begins(search, monkeypatch, losses, aske
     monkeypatch.setattr(VoteSearch, "loss", lambda self, votes, place, power: found[power])
     assert search.best([0]).power == min(found, key=found.get)
     assert len(set(seen)) == asked
+
+
+def test_genes_that_are_kept_have_half_of_the_say(search):
+    everyone = np.arange(30)
+    whole, both = (search.solve(everyone, VoteRule(kept=kept)) for kept in (None, 1))
+    loudest = sorted(set(np.abs(whole.weight).argmax(axis=0)))
+    others = np.setdiff1d(np.arange(12), loudest)
+    np.testing.assert_allclose(both.weight[others], whole.weight[others] / 2, rtol=1e-5)
+    assert (np.abs(both.weight[loudest]) > np.abs(whole.weight[loudest]) / 2).mean() > 0.9
+    assert (both(search.loudness(1.0)).argmax(axis=1) == search.label).mean() > 0.9
+
+
+def test_genes_are_kept_where_most_are_noise(reference, search, rng, monkeypatch):
+    monkeypatch.setattr(vote_search, "KEPT", (None, 4))
+    noise = sparse.csr_matrix(rng.poisson(3.0, (30, 400)).astype(np.float32))
+    tokens = to_levels(sparse.hstack([reference.counts, noise], format="csr"), Levels())
+    assert replace(search, tokens=tokens, n_genes=412).best(range(5)).kept == 4
+
+
+def test_evened_genes_are_more_alike_and_cells_differ_as_much(rng):
+    loud = sparse.csr_matrix(rng.poisson([0.1, 1.0, 30.0], (200, 3)).astype(np.float32))
+    before, after = (np.asarray(x.toarray()).std(axis=0) for x in (loud, loud @ sparse.diags(evening(loud)[:, 0])))
+    assert after.max() / after.min() < 0.5 * before.max() / before.min()
+    assert np.square(after).sum() == pytest.approx(np.square(before).sum(), rel=1e-4)
+    assert np.isfinite(evening(sparse.csr_matrix((5, 3), dtype=np.float32))).all()
 
 
 def test_noise_asks_for_the_strongest_penalty(search, rng):

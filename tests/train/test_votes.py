@@ -95,3 +95,10 @@ def test_shares_of_hints_are_penalised_instead_of_votes_for_genes(tokens, refere
     shares = np.linalg.lstsq(known, votes, rcond=None)[0]
     np.testing.assert_allclose(known @ shares, votes, atol=1e-2 * np.abs(votes).max())
     assert np.abs(votes).max() > 0.1 * np.abs(known).max()
+
+
+def test_loudest_genes_are_those_of_any_class(rng):
+    votes = Votes(rng.normal(size=(20, 3)).astype(np.float32), np.zeros(3, np.float32))
+    assert votes.loudest(1).tolist() == sorted(set(np.abs(votes.weight).argmax(axis=0)))
+    assert 2 <= len(votes.loudest(2)) <= 6
+    np.testing.assert_array_equal(votes.loudest(99), np.arange(20))
