@@ -123,8 +123,8 @@ def label_sets(
     p_known
         (cells,) share of held-out known cells that are at least as odd; ``None`` leaves out no odd cell.
     borne_out
-        (cells, names) whether the cell holds markers of a label that no other explains, which a label must that the
-        model hardly thinks of; ``None`` if markers are not known.
+        (cells, names) whether the cell holds markers of a label that no other explains: then the model needs to think
+        of it only a little. ``None`` if markers are not known.
 
     Raises
     ------

@@ -133,7 +133,7 @@ def annotate(
     'cDC'
     """
     from .. import models
-    from ..infer.verdict import judge, read_all
+    from ..infer.verdict import judge, p_known_of, read_all
 
     check_adata(adata)
     annotator = models.load(model)
@@ -151,7 +151,11 @@ def annotate(
     reading = read_all(annotator, source.rows, source.n_cells, measured=source.match.measured)
     temperature = truth.temperature(annotator, reading.states)
     verdict = judge(annotator, reading, temperature=temperature, threshold=threshold, weights=weights, reject=reject)
-    sets = None if coverage is None else conformal_sets(truth, annotator, reading, coverage=coverage)
+    sets = None
+    if coverage is not None:
+        # Sets are of each cell by itself, also where it listens to others.
+        alone = verdict.p_known if weights is None else p_known_of(annotator, reading)
+        sets = conformal_sets(truth, annotator, reading, coverage=coverage, p_known=alone)
     results = Results(annotator, source, reading, verdict, temperature, threshold, sets)
     params = {"refine": refine, "layer": layer, "coverage": coverage, "reject": reject}
     adata = own(adata, copy=copy)

@@ -250,12 +250,10 @@ def _card(targets: Targets, done: FineTuned, report: str) -> str:
     """Return what the model's folder says of it."""
     sizes = "\n".join(f"- {name or 'none'}: {n:,}" for name, n in zip(targets.names, targets.n_cells, strict=True))
     share = "" if done.blend is None else f" The Transformer's share beside the votes is {done.blend.share:g}."
-    share += f" Votes known before were trusted {done.rule.trust:g}-fold." if done.rule and done.rule.trust else ""
-    share += (
-        f" The {done.rule.kept} loudest genes of each label have half of the say."
-        if done.rule and done.rule.kept
-        else ""
-    )
+    if done.rule and done.rule.trust:
+        share += f" Votes known before were trusted {done.rule.trust:g}-fold."
+    if done.rule and done.rule.kept:
+        share += f" The {done.rule.kept} loudest genes of each label have half of the say."
     return (
         f"# Fine-tuned model\n\n{len(targets.known):,} labelled cells, {len(done.judges):,} of them held out. They "
         f"chose the settings, so the first line is a little too good.{share}\n\n{report}\n\n"

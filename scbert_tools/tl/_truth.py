@@ -16,7 +16,6 @@ from ..infer.own_markers import borne_out, markers_of
 from ..infer.recalibrate import scores_from, updated_temperature
 from ..infer.set_words import sets_in_words
 from ..infer.surplus import expected_on
-from ..infer.verdict import p_known_of
 from ..model.labels import EITHER
 
 if TYPE_CHECKING:
@@ -76,7 +75,9 @@ class Sets:
     record: dict[str, str | float]
 
 
-def conformal_sets(truth: Truth, annotator: Annotator, reading: Reading, *, coverage: float) -> Sets:
+def conformal_sets(
+    truth: Truth, annotator: Annotator, reading: Reading, *, coverage: float, p_known: NDArray[np.float32] | None
+) -> Sets:
     """Return for every cell the set of labels that holds the true one as often as asked; missing if nothing was read.
 
     Raises
@@ -88,9 +89,7 @@ def conformal_sets(truth: Truth, annotator: Annotator, reading: Reading, *, cove
     members = annotator.labels.membership(held_out.names)
     classes = states.probabilities(annotator.calibration.temperature)
     likely = classes @ members.T.astype(np.float32)
-    # Each cell by itself, as its probabilities, also where others listen to their neighbours.
     marked = _borne_out(annotator, reading, classes, held_out.names)
-    p_known = p_known_of(annotator, reading)
     inside = label_sets(likely, held_out, coverage=coverage, p_known=p_known, borne_out=marked)
     place, texts = sets_in_words(inside, held_out.names, annotator.labels)
     promised = held_out.promised(coverage)

@@ -6,6 +6,7 @@ Run ``python confidence.py`` from this folder after ``transfer.py --method ours`
 from __future__ import annotations
 
 import sys
+from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -54,6 +55,7 @@ def sets_of(sets: Sequence[HeldOutSet], temperature: float) -> HeldOut:
     return scores_for_sets(TREE_OF_ALL, cells, names=SET_NAMES, temperature=temperature)
 
 
+@cache
 def marked_labels(one: HeldOutSet, temperature: float) -> np.ndarray:
     """Return which labels' markers each cell of a left-out set holds, as the package looks at it."""
     cells, columns = held_out_cells(one), np.flatnonzero(markers())

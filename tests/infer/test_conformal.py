@@ -16,15 +16,6 @@ from scbert_tools.infer.conformal import (
 NAMES = ("T cell", "B cell", "monocyte")
 
 
-def cells(rng, n_cells, *, noise):
-    """Return probabilities and true labels of cells whose rare third class is hard to tell."""
-    code = rng.choice(3, n_cells, p=[0.6, 0.35, 0.05])
-    logits = rng.normal(0, noise, (n_cells, 3))
-    logits[np.arange(n_cells), code] += np.array([2.0, 2.0, 0.5])[code]
-    likely = np.exp(logits)
-    return (likely / likely.sum(axis=1, keepdims=True)).astype(np.float32), code
-
-
 @pytest.mark.parametrize(("coverage", "needed"), [(0.5, 1), (0.8, 4), (0.9, 9), (0.95, 19), (0.99, 99), (0.9999, 9999)])
 def test_cells_needed_grow_with_the_promise(coverage, needed):
     assert cells_needed(coverage) == needed
@@ -71,7 +62,7 @@ def test_cells_that_are_kept_stand_for_all():
     assert evenly(values[:7], 50).tolist() == sorted(values[:7].tolist())
 
 
-def test_cells_with_an_open_label_are_passed_over(rng):
+def test_cells_with_an_open_label_are_passed_over(rng, cells):
     likely, code = cells(rng, 100, noise=1.0)
     code[:40] = -1
     assert held_out_scores(likely, code, NAMES).n_cells.sum() == 60

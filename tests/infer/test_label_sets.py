@@ -11,25 +11,16 @@ from scbert_tools.infer.label_sets import CELLS_BELIEVED, beyond_promise, label_
 NAMES = ("T cell", "B cell", "monocyte")
 
 
-def cells(rng, n_cells, *, noise):
-    """Return probabilities and true labels of cells whose rare third class is hard to tell."""
-    code = rng.choice(3, n_cells, p=[0.6, 0.35, 0.05])
-    logits = rng.normal(0, noise, (n_cells, 3))
-    logits[np.arange(n_cells), code] += np.array([2.0, 2.0, 0.5])[code]
-    likely = np.exp(logits)
-    return (likely / likely.sum(axis=1, keepdims=True)).astype(np.float32), code
-
-
 @pytest.mark.parametrize("coverage", [0.8, 0.9])
 @pytest.mark.parametrize("noise", [0.5, 2.0], ids=["clear", "noisy"])
-def test_promise_is_kept_in_every_class_by_ones_own_cells(rng, coverage, noise):
+def test_promise_is_kept_in_every_class_by_ones_own_cells(rng, coverage, noise, cells):
     held_out = replace(held_out_scores(*cells(rng, 8000, noise=noise), NAMES), own=np.ones(3, bool))
     likely, code = cells(rng, 20_000, noise=noise)
     inside = label_sets(likely, held_out, coverage=coverage)[np.arange(len(code)), code]
     assert [inside[code == place].mean() for place in range(3)] == pytest.approx([coverage] * 3, abs=0.04)
 
 
-def test_label_that_is_beyond_doubt_elsewhere_is_not_left_out_where_it_is_likely(rng):
+def test_label_that_is_beyond_doubt_elsewhere_is_not_left_out_where_it_is_likely(rng, cells):
     held_out = held_out_scores(*cells(rng, 8000, noise=0.1), NAMES)
     likely, code = cells(rng, 20_000, noise=1.5)
     inside = label_sets(likely, held_out, coverage=0.9)
@@ -46,7 +37,7 @@ def test_set_holds_the_reported_label_unless_ones_own_cells_say_otherwise():
     assert not label_sets(likely, HeldOut(NAMES, scores, np.ones(3, bool)), coverage=0.9).any()
 
 
-def test_asking_for_more_gives_larger_sets(rng):
+def test_asking_for_more_gives_larger_sets(rng, cells):
     held_out = held_out_scores(*cells(rng, 3000, noise=1.5), NAMES)
     likely, _ = cells(rng, 500, noise=1.5)
     small, large = (label_sets(likely, held_out, coverage=each) for each in (0.7, 0.95))
@@ -64,7 +55,7 @@ def test_label_with_too_few_cells_is_compared_with_all(rng):
     assert values[1:] == pytest.approx([(1 + (together >= 2 / 3 - 1e-6).sum()) / 53] * 2)
 
 
-def test_too_few_cells_say_how_many_are_needed(rng):
+def test_too_few_cells_say_how_many_are_needed(rng, cells):
     known = held_out_scores(*cells(rng, 5, noise=1.0), NAMES)
     for held_out, who in [(known, "The model remembers"), (replace(known, own=np.ones(3, bool)), "`calibrate` names")]:
         with pytest.raises(ValueError, match=f"{who} 5 cells .* coverage of 0.9 needs at least 9"):
@@ -80,13 +71,13 @@ def test_labels_that_are_out_of_the_question_are_in_no_set():
 
 
 @pytest.fixture
-def easy(rng):
+def easy(rng, cells):
     """Return what held-out cells of four data sets leave behind whose types are beyond doubt."""
     return held_out_scores(*cells(rng, 8000, noise=0.4), NAMES, dataset=np.arange(8000) % 4)
 
 
 @pytest.mark.parametrize("coverage", [0.8, 0.9])
-def test_sets_of_easy_types_are_as_often_right_as_asked(easy, rng, coverage):
+def test_sets_of_easy_types_are_as_often_right_as_asked(easy, rng, coverage, cells):
     likely, code = cells(rng, 20_000, noise=0.4)
     truth = np.arange(len(code)), code
     inside = label_sets(likely, easy, coverage=coverage, p_known=rng.random(len(code), np.float32))[truth]
@@ -96,7 +87,7 @@ def test_sets_of_easy_types_are_as_often_right_as_asked(easy, rng, coverage):
         assert inside[kind].mean() == pytest.approx(coverage, abs=0.02)
 
 
-def test_only_the_oddest_of_cells_that_are_sure_of_one_label_get_none(easy, rng):
+def test_only_the_oddest_of_cells_that_are_sure_of_one_label_get_none(easy, rng, cells):
     likely, _ = cells(rng, 5000, noise=0.8)
     p_known = rng.random(5000, np.float32)
     whole, inside = label_sets(likely, easy, coverage=0.9), label_sets(likely, easy, coverage=0.9, p_known=p_known)

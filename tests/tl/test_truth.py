@@ -99,7 +99,7 @@ def test_model_that_remembers_nothing_rests_on_own_cells(trained, states):
 
 def test_sets_say_what_they_rest_on_and_promise(trained, states):
     reading = Reading(states, None, np.ones(12, bool))
-    sets = conformal_sets(own(10), trained, reading, coverage=0.8)
+    sets = conformal_sets(own(10), trained, reading, coverage=0.8, p_known=None)
     assert sets.record["rests_on"] == "10 cells: of your own for T cell"
     assert set(sets.record["no_promise_for"].split(", ")) == {"B cell", "monocyte"}
     assert len(sets.names) == 30
@@ -108,7 +108,7 @@ def test_sets_say_what_they_rest_on_and_promise(trained, states):
 def test_cells_without_anything_to_read_have_no_set(knowing, adata):
     adata.X.data[adata.X.indptr[5] : adata.X.indptr[6]] = 0
     reading = read_all(knowing, lambda rows: adata.X[rows], adata.n_obs, measured=np.ones(12, bool), progress=False)
-    missing = conformal_sets(NONE, knowing, reading, coverage=0.8).names.isna()
+    missing = conformal_sets(NONE, knowing, reading, coverage=0.8, p_known=None).names.isna()
     assert np.flatnonzero(missing).tolist() == [5]
 
 
