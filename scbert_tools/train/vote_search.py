@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
-from .blend import surprise
+from .blend import is_gain, surprise
 from .votes import Votes, loudness_of, solve_votes
 
 if TYPE_CHECKING:
@@ -36,9 +36,6 @@ EVENED, LEAST_SPREAD = 0.5, 1e-3
 """Genes that are kept are divided by their spread, at least the second, to the power of the first: a loud one, such as
 insulin in islets, lies about in the droplets of other cells as well, more of it in one donor than in the next."""
 
-FIRST_POWER, FIRST_TRUST = 2.0, 0.3
-"""Where the search begins."""
-
 BALANCE = 1.0
 """A cell counts with the size of its label to the power of minus this: 0 favours large labels, 1 makes all equal."""
 
@@ -63,6 +60,10 @@ class VoteRule:
     trust: float = 0.0
     penalty: float = 1e-3
     kept: int | None = None
+
+
+USUAL = VoteRule(power=2.0, trust=0.3, penalty=1e-3, kept=100)
+"""Where the search begins, and ends where held-out cells do not tell."""
 
 
 def evening(loudness: sparse.csr_matrix) -> NDArray[np.float32]:
@@ -167,45 +168,48 @@ class VoteSearch:
         Each is found once, starting from votes without the same fold: those of other folds have seen its cells.
         """
         if (place, rule) not in self._found:
-            before = {known: votes for (fold, known), votes in self._found.items() if fold == place}
-            alike = [
-                votes
-                for known, votes in before.items()
-                if replace(known, penalty=rule.penalty) == replace(rule, kept=None)
-            ]
-            start = next(reversed(alike or list(before.values())), None)
+            start = self._start(place, rule) if rule.kept is None else self.without(place, replace(rule, kept=None))
             self._found[place, rule] = self.solve(np.flatnonzero(self.fold != place), rule, start=start)
         return self._found[place, rule]
 
-    def loss(self, votes: Votes, place: int, power: float) -> float:
-        """Return the sum of surprises of a fold's cells, as important as they are, that could have been learned."""
+    def _start(self, place: int, rule: VoteRule) -> Votes | None:
+        """Return votes of all genes without a fold, those of another penalty if there are any."""
+        before = {known: votes for (fold, known), votes in self._found.items() if fold == place and known.kept is None}
+        alike = [votes for known, votes in before.items() if replace(known, penalty=rule.penalty) == rule]
+        return next(reversed(alike or list(before.values())), None)
+
+    def losses(self, places: Iterable[int], rule: VoteRule) -> NDArray[np.float64]:
+        """Return the surprises of the cells of some folds that could have been learned, as important as they are."""
+        return np.concatenate([self._losses(self.without(place, rule), place, rule.power) for place in places])
+
+    def _losses(self, votes: Votes, place: int, power: float) -> NDArray[np.float64]:
         learned = self.allowed[self.fold != place].any(axis=0)
         cells = np.flatnonzero((self.fold == place) & (self.allowed & learned).any(axis=1))
         each = surprise(votes(self.loudness(power)[cells]), self.allowed[cells], several=self.several)
-        return float(each @ self.importance(np.arange(len(self.label)))[cells])
+        return each * self.importance(np.arange(len(self.label)))[cells]
 
     def best(self, places: Iterable[int]) -> VoteRule:
-        """Return the rule that surprises little on some folds: power, trust, penalty and genes kept, one by one."""
+        """Return the rule that surprises little on some folds: power, trust, penalty and genes kept, one by one.
+
+        Each stays as usual unless another surprises less by more than the error of the difference.
+        """
         folds, hinted = list(places), self.hints is not None
-        rule = VoteRule(power=FIRST_POWER, trust=FIRST_TRUST if hinted else 0.0)
+        rule = replace(USUAL, trust=USUAL.trust if hinted else 0.0)
         tried: dict[str, tuple[Any, ...]] = {"power": POWERS, "trust": TRUSTS if hinted else (0.0,)}
         for name, values in (tried | {"penalty": PENALTIES, "kept": KEPT}).items():
             rule = self._best_along([replace(rule, **{name: value}) for value in values], rule, folds)
         return rule
 
-    def _best_along(self, rules: Sequence[VoteRule], rule: VoteRule, folds: Sequence[int]) -> VoteRule:
+    def _best_along(self, rules: Sequence[VoteRule], usual: VoteRule, folds: Sequence[int]) -> VoteRule:
         """Return the rule reached by going from one to its neighbours, to that side on which they surprise less."""
-
-        def total(one: VoteRule) -> float:
-            return sum(self.loss(self.without(place, one), place, one.power) for place in folds)
-
-        place, lowest = rules.index(rule), total(rule)
+        place, losses = rules.index(usual), self.losses(folds, usual)
+        best, lowest = usual, losses
         for ahead in (rules[place + 1 :], rules[:place][::-1]):
             for one in ahead:
-                if (loss := total(one)) >= lowest:
+                if (found := self.losses(folds, one)).sum() >= lowest.sum():
                     break
-                rule, lowest = one, loss
+                best, lowest = one, found
             # Losses have one valley along each of them, so the other side cannot be lower.
-            if rule in ahead:
+            if best in ahead:
                 break
-        return rule
+        return best if best != usual and is_gain(losses - lowest) else usual

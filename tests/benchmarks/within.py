@@ -1,4 +1,4 @@
-"""Fine labels inside one data set: folds of cells, or one donor held out at a time.
+"""Fine labels inside one data set: folds of cells, one donor held out at a time, or all donors but one.
 
 Run ``python within.py --help`` from this folder.
 """
@@ -13,6 +13,7 @@ import anndata as ad
 import numpy as np
 import typer
 from datasets import SHARED, Labelled
+from ours import WORK
 from results import FOLDER, is_written, report, row_of, write_rows
 from runners import peer_runner, seeds_of
 from scipy import sparse
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
     from scoring import Score
 
 TABLE = FOLDER / "within.csv"
-WITHIN = ["baron", "pbmc3k", "zheng", "zheng_cd8_pair", "breast_til", "pdac"]
+STORED = WORK / "within"
+WITHIN = ["baron", "baron_one", "pbmc3k", "zheng", "zheng_cd8_pair", "breast_til", "pdac"]
 CD8_PAIR = ["cytotoxic CD8 T", "naive CD8 T"]
 N_FOLDS = 5
 FOLD_SEED = 0
@@ -79,11 +81,19 @@ def whole(name: str) -> Labelled:
     return take(one, np.isin(one.label, CD8_PAIR)) if name.endswith("_cd8_pair") else one
 
 
+def joined(parts: Sequence[Labelled]) -> Labelled:
+    """Return the cells of several sets with the same genes as one."""
+    counts, label = sparse.vstack([one.counts for one in parts]).tocsr(), np.concatenate([one.label for one in parts])
+    return replace(parts[0], counts=counts, label=label)
+
+
 def folds(name: str) -> Iterator[Fold]:
     """Yield test and training cells: donors of the pancreas, stratified folds of the others."""
-    if name == "baron":
+    if name.startswith("baron"):
         donors = load_baron()
-        yield from ((one, [other for other in donors if other is not one]) for one in donors)
+        for one in donors:
+            others = [other for other in donors if other is not one]
+            yield (joined(others), [one]) if name == "baron_one" else (one, others)
         return
     one = whole(name)
     splitter = StratifiedKFold(N_FOLDS, shuffle=True, random_state=FOLD_SEED)
@@ -117,13 +127,17 @@ def runner_of(method: str) -> Runner:
 
 
 def run_one(name: str, method: str, seed: int) -> None:
-    """Run a method on all folds of a set and add the scores to the table."""
+    """Run a method on all folds of a set, add the scores to the table and keep the labels for ``differences.py``."""
     predict = runner_of(method)
     parts = [(test, train, predict(train, test, seed)) for test, train in folds(name)]
+    asked = np.concatenate([is_asked(test, train) for test, train, _ in parts])
+    truth = np.concatenate([test.label for test, _, _ in parts])[asked]
     rows = []
     for called in parts[0][2]:
         result, prediction = pooled([(test, train, predicted[called]) for test, train, predicted in parts])
         rows.append(row_of(name, called, seed, result, prediction))
+        STORED.mkdir(parents=True, exist_ok=True)
+        np.savez(STORED / f"{name}-{called}-{seed}.npz", truth=truth, labels=prediction.labels[asked])
     write_rows(TABLE, rows)
 
 

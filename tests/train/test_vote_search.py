@@ -8,10 +8,10 @@ import pytest
 from scipy import sparse
 
 from scbert_tools.tokens.levels import Levels, to_levels
-from scbert_tools.train import vote_search
+from scbert_tools.train import blend, vote_search
 from scbert_tools.train.blend import surprise
 from scbert_tools.train.folds import cell_folds
-from scbert_tools.train.vote_search import KEPT, PENALTIES, POWERS, TRUSTS, VoteRule, VoteSearch, evening
+from scbert_tools.train.vote_search import KEPT, PENALTIES, POWERS, TRUSTS, USUAL, VoteRule, VoteSearch, evening
 
 
 @pytest.fixture
@@ -40,35 +40,43 @@ def test_label_that_could_not_be_learned_is_not_judged(search):
     """All cells of a label are in one fold: votes of the others know nothing of it."""
     alone = np.where(search.label == 2, 0, 1)
     lonely = replace(search, fold=alone)
-    assert lonely.loss(lonely.without(0, VoteRule()), 0, 1.0) == 0
+    assert len(lonely.losses([0], VoteRule())) == 0
+    assert len(lonely.losses([0, 1], VoteRule())) == 0
+    assert lonely.best([0, 1]).power == USUAL.power
 
 
-def test_good_votes_surprise_less_than_none(search):
-    votes = search.without(0, VoteRule())
-    silent = replace(votes, weight=0 * votes.weight, bias=0 * votes.bias)
-    assert search.loss(votes, 0, 1.0) < 0.5 * search.loss(silent, 0, 1.0)
+def test_good_votes_surprise_less_than_feeble_ones(search):
+    good, feeble = (search.losses([0], VoteRule(penalty=penalty)) for penalty in (1e-3, 1e3))
+    assert len(good) == (search.fold == 0).sum()
+    assert good.sum() < 0.5 * feeble.sum()
 
 
-def test_choices_are_those_that_surprise_least(search):
-    folds = [0, 1]
-    rule = search.best(folds)
+def test_choices_are_those_that_surprise_least(search, monkeypatch):
+    monkeypatch.setattr(blend, "STANDARD_ERRORS", 0)
+    rule = search.best([0, 1])
 
-    def total(one):
-        fresh = replace(search)
-        return sum(fresh.loss(fresh.without(place, one), place, one.power) for place in folds)
+    def total(**other):
+        return replace(search).losses([0, 1], replace(rule, **other)).sum()
 
-    assert rule.power == min(POWERS, key=lambda one: total(VoteRule(one)))
-    assert total(rule) <= 1.01 * min(total(replace(rule, penalty=one)) for one in PENALTIES)
-    assert total(rule) <= min(total(replace(rule, kept=one)) for one in KEPT)
+    assert total() <= 1.01 * min(total(penalty=one) for one in PENALTIES)
+    assert total() <= min(total(kept=one) for one in KEPT)
+    assert rule.power == min(POWERS, key=lambda one: replace(search).losses([0, 1], replace(USUAL, power=one)).sum())
 
 
-@pytest.mark.parametrize(("losses", "asked"), [([3, 2, 1, 4, 5], 3), ([5, 4, 3, 2, 1], 3), ([1, 2, 3, 4, 5], 4)])
-def test_search_goes_down_from_where_it_begins(search, monkeypatch, losses, asked):
-    found, seen = dict(zip(POWERS, losses, strict=True)), []
-    monkeypatch.setattr(VoteSearch, "without", lambda self, place, rule: seen.append(rule.power))
-    monkeypatch.setattr(VoteSearch, "loss", lambda self, votes, place, power: found[power])
+@pytest.mark.parametrize(("means", "asked"), [([3, 2, 1, 4, 5], 3), ([5, 4, 3, 2, 1], 3), ([1, 2, 3, 4, 5], 4)])
+def test_search_goes_down_from_where_it_begins(search, monkeypatch, means, asked):
+    found, seen = dict(zip(POWERS, means, strict=True)), set()
+    monkeypatch.setattr(VoteSearch, "losses", lambda _, folds, rule: seen.add(rule) or np.full(9, found[rule.power]))
     assert search.best([0]).power == min(found, key=found.get)
-    assert len(set(seen)) == asked
+    assert len({rule.power for rule in seen}) == asked
+
+
+@pytest.mark.parametrize("gain", [1.0, 0.1])
+def test_what_is_usual_stays_unless_cells_agree_that_another_is_better(search, monkeypatch, gain):
+    """A hundred cells: a gain of 1.0 is ten of its errors, one of 0.1 is a single error."""
+    luck = gain - np.resize([1.0, -1.0], 100)
+    monkeypatch.setattr(VoteSearch, "losses", lambda _, folds, rule: 9 - luck * (rule.power == 2.5))
+    assert search.best([0]) == replace(USUAL, trust=0, power=2.5 if gain == 1 else USUAL.power)
 
 
 def test_genes_that_are_kept_have_half_of_the_say(search):
@@ -83,6 +91,7 @@ def test_genes_that_are_kept_have_half_of_the_say(search):
 
 def test_genes_are_kept_where_most_are_noise(reference, search, rng, monkeypatch):
     monkeypatch.setattr(vote_search, "KEPT", (None, 4))
+    monkeypatch.setattr(vote_search, "USUAL", replace(USUAL, kept=None))
     noise = sparse.csr_matrix(rng.poisson(3.0, (30, 400)).astype(np.float32))
     tokens = to_levels(sparse.hstack([reference.counts, noise], format="csr"), Levels())
     assert replace(search, tokens=tokens, n_genes=412).best(range(5)).kept == 4
