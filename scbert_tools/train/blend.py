@@ -27,7 +27,7 @@ USUAL_SHARE = 0.3
 """Share of the Transformer where held-out cells do not tell: two opinions that err apart are better than one."""
 
 STANDARD_ERRORS = 2.0
-"""Of its gain on held-out cells, that what is not usual has to gain: with one, few judges prefer it by luck."""
+"""Of its gain on held-out cells, that another share has to gain: with one, few judges prefer it by luck."""
 
 
 @dataclass(frozen=True)
@@ -118,13 +118,13 @@ def fit_blend(
     mean = losses.mean(axis=1)
     heard = USUAL_SHARE * min(1.0, 2 * mean[0] / max(mean[0] + mean[-1], 1e-12))
     best, usual = int(mean.argmin()), int(np.abs(np.subtract(SHARES, heard)).argmin())
-    trusted = best if is_gain(losses[usual] - losses[best]) else usual
+    trusted = best if is_gain(losses[usual] - losses[best], n_errors=STANDARD_ERRORS) else usual
     return Blend(SHARES[trusted], tried[trusted][1], heat)
 
 
-def is_gain(gain: NDArray[np.float64]) -> bool:
-    """Return whether held-out cells, (cells,), are less surprised by more than the error of their mean."""
-    return bool(gain.mean() > STANDARD_ERRORS * gain.std() / np.sqrt(len(gain)))
+def is_gain(gain: NDArray[np.float64], *, n_errors: float) -> bool:
+    """Return whether held-out cells, (cells,), gain more on the mean than so many standard errors."""
+    return bool(gain.mean() > n_errors * gain.std() / np.sqrt(len(gain)))
 
 
 def cooled(
