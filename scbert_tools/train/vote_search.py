@@ -183,12 +183,13 @@ class VoteSearch:
 
     def losses(self, places: Iterable[int], rule: VoteRule) -> NDArray[np.float64]:
         """Return the surprises of the cells of some folds that could have been learned, as important as they are."""
-        return np.concatenate([self._losses(self.without(place, rule), place, rule.power) for place in places])
+        return np.concatenate([self._losses(place, rule) for place in places])
 
-    def _losses(self, votes: Votes, place: int, power: float) -> NDArray[np.float64]:
+    def _losses(self, place: int, rule: VoteRule) -> NDArray[np.float64]:
+        votes = self.without(place, rule)
         learned = self.allowed[self.fold != place].any(axis=0)
         cells = np.flatnonzero((self.fold == place) & (self.allowed & learned).any(axis=1))
-        each = surprise(votes(self.loudness(power)[cells]), self.allowed[cells], several=self.several)
+        each = surprise(votes(self.loudness(rule.power)[cells]), self.allowed[cells], several=self.several)
         return each * self.importance(np.arange(len(self.label)))[cells]
 
     def best(self, places: Iterable[int]) -> VoteRule:
@@ -197,14 +198,15 @@ class VoteSearch:
         Each stays as usual unless another surprises less by more than the error of the difference.
         """
         folds, hinted = list(places), self.hints is not None
-        rule = replace(USUAL, trust=USUAL.trust if hinted else 0.0)
-        tried: dict[str, tuple[Any, ...]] = {"kept": KEPT, "power": POWERS, "trust": TRUSTS if hinted else (0.0,)}
-        for name, values in (tried | {"penalty": PENALTIES}).items():
+        rule = USUAL if hinted else replace(USUAL, trust=0.0)
+        trusts = TRUSTS if hinted else (0.0,)
+        tried: dict[str, tuple[Any, ...]] = {"kept": KEPT, "power": POWERS, "trust": trusts, "penalty": PENALTIES}
+        for name, values in tried.items():
             rule = self._best_along([replace(rule, **{name: value}) for value in values], rule, folds)
         return rule
 
     def _best_along(self, rules: Sequence[VoteRule], usual: VoteRule, folds: Sequence[int]) -> VoteRule:
-        """Return the rule reached by going from one to its neighbours, to that side on which they surprise less."""
+        """Return the rule reached by going to neighbours that surprise less, or the usual if that gains too little."""
         place, losses = rules.index(usual), self.losses(folds, usual)
         best, lowest = usual, losses
         for ahead in (rules[place + 1 :], rules[:place][::-1]):

@@ -62,9 +62,9 @@ def rows(name: str, rng: np.random.Generator) -> Iterator[dict[str, object]]:
 def main() -> None:
     """Compare on every set, write the table and print it."""
     rng = np.random.default_rng(0)
-    table = pd.DataFrame([row for name in WITHIN for row in rows(name, rng)])
-    table.round(4).to_csv(FOLDER / "within_differences.csv", index=False)
-    sys.stdout.write(table.round(4).to_string(index=False) + "\n")
+    table = pd.DataFrame([row for name in WITHIN for row in rows(name, rng)]).round(4)
+    table.to_csv(FOLDER / "within_differences.csv", index=False)
+    sys.stdout.write(table.to_string(index=False) + "\n")
 
 
 if __name__ == "__main__":

@@ -106,11 +106,8 @@ def is_asked(test: Labelled, train: Sequence[Labelled]) -> np.ndarray:
     return np.isin(test.label, trainable_classes(np.concatenate([one.label for one in train]), target="label"))
 
 
-def pooled(parts: Sequence[tuple[Labelled, list[Labelled], Prediction]]) -> tuple[Score, Prediction]:
-    """Score all folds as one, on the cells whose class had enough training cells in their fold."""
-    asked = np.concatenate([is_asked(test, train) for test, train, _ in parts])
-    truth = np.concatenate([test.label for test, _, _ in parts])
-    every = [one for _, _, one in parts]
+def pooled(truth: np.ndarray, asked: np.ndarray, every: Sequence[Prediction]) -> tuple[Score, Prediction]:
+    """Score the predictions of all folds as one, on the cells whose class had enough training cells in their fold."""
     labels = np.concatenate([np.asarray(one.labels, str) for one in every])
     stated = None if every[0].confidence is None else np.concatenate([one.confidence for one in every])
     seconds = sum(one.seconds_fit for one in every), sum(one.seconds_predict for one in every)
@@ -129,15 +126,16 @@ def runner_of(method: str) -> Runner:
 def run_one(name: str, method: str, seed: int) -> None:
     """Run a method on all folds of a set, add the scores to the table and keep the labels for ``differences.py``."""
     predict = runner_of(method)
-    parts = [(test, train, predict(train, test, seed)) for test, train in folds(name)]
-    asked = np.concatenate([is_asked(test, train) for test, train, _ in parts])
-    truth = np.concatenate([test.label for test, _, _ in parts])[asked]
+    parts = list(folds(name))
+    asked = np.concatenate([is_asked(test, train) for test, train in parts])
+    truth = np.concatenate([test.label for test, _ in parts])
+    predicted = [predict(train, test, seed) for test, train in parts]
+    STORED.mkdir(parents=True, exist_ok=True)
     rows = []
-    for called in parts[0][2]:
-        result, prediction = pooled([(test, train, predicted[called]) for test, train, predicted in parts])
+    for called in predicted[0]:
+        result, prediction = pooled(truth, asked, [one[called] for one in predicted])
         rows.append(row_of(name, called, seed, result, prediction))
-        STORED.mkdir(parents=True, exist_ok=True)
-        np.savez(STORED / f"{name}-{called}-{seed}.npz", truth=truth, labels=prediction.labels[asked])
+        np.savez(STORED / f"{name}-{called}-{seed}.npz", truth=truth[asked], labels=prediction.labels[asked])
     write_rows(TABLE, rows)
 
 
